@@ -1,0 +1,80 @@
+//! What happened in a tenant, in order: the durable feed that followers read by cursors, and its live end.
+//!
+//! An owner announces its change in the batch that makes it ([`crate::Batch::announce`]), so neither is there without the
+//! other. A follower keeps its cursor with what it did: at least once, so it must not mind seeing an entry twice.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use kernel::{Position, TenantId};
+
+use crate::{
+    Batch, Result, Scope,
+    kv::Space,
+    table::{Record, Table},
+};
+
+/// Whose entry it is; each owner has its own and knows how to read it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Topic(pub u8);
+
+/// A committed entry of the feed.
+#[derive(Clone, Debug)]
+pub struct Announcement {
+    pub tenant: TenantId,
+    pub position: Position,
+    pub topic: Topic,
+    pub entry: Bytes,
+}
+
+impl Announcement {
+    /// The entry as its owner wrote it.
+    pub fn read<T: Record>(&self) -> Result<T> {
+        T::decode(&self.entry).map_err(|reason| crate::Error::Damaged { table: FEED.name(), reason })
+    }
+}
+
+/// What one commit announced, shared between its subscribers.
+pub type Announcements = Arc<[Announcement]>;
+
+/// Position → topic and entry. Table numbers below 0x100 are the store's own.
+pub(crate) const FEED: Table<(Position,), Bytes> = Table::new(0x02, "feed", Space::Log);
+/// Follower's name → the last position that it has dealt with.
+const CURSORS: Table<(String,), Position> = Table::new(0x03, "cursors", Space::Index);
+
+pub(crate) fn row(topic: Topic, entry: &[u8]) -> Vec<u8> {
+    let mut row = vec![topic.0];
+    row.extend_from_slice(entry);
+    row
+}
+
+/// At most `limit` entries after `after`, oldest first. None is there before it is on disk.
+pub fn read(scope: &Scope, after: Position, limit: usize) -> Result<Vec<Announcement>> {
+    let rows = scope.scan(&FEED, ()).after((after,)).limit(limit).rows()?;
+    let announcements = rows.into_iter().filter_map(|((position,), row)| {
+        let topic = Topic(*row.first()?);
+        Some(Announcement { tenant: scope.tenant(), position, topic, entry: row.slice(1..) })
+    });
+    Ok(announcements.collect())
+}
+
+/// Where the follower of this name stands; the start if it is new.
+pub fn cursor(scope: &Scope, follower: &str) -> Result<Position> {
+    Ok(scope.get(&CURSORS, (follower,))?.unwrap_or(Position::START))
+}
+
+/// Moves the follower's cursor, in the batch of what it did.
+pub fn advance(batch: &mut Batch, follower: &str, to: Position) {
+    batch.put(&CURSORS, (follower,), &to);
+}
+
+/// Deletes at most `limit` entries up to and including `upto`, which every follower must have passed.
+pub async fn trim(scope: &Scope, upto: Position, limit: usize) -> Result<usize> {
+    let rows = scope.scan(&FEED, ()).until((upto.next(),)).limit(limit).rows()?;
+    let mut batch = scope.batch();
+    for ((position,), _) in &rows {
+        batch.delete(&FEED, (*position,));
+    }
+    scope.commit(batch).await?;
+    Ok(rows.len())
+}

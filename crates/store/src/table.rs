@@ -165,11 +165,11 @@ impl Record for u64 {
 
 impl Record for Position {
     fn encode(&self) -> Result<Vec<u8>, String> {
-        self.0.encode()
+        Record::encode(&self.0)
     }
 
     fn decode(bytes: &Bytes) -> Result<Self, String> {
-        u64::decode(bytes).map(Self)
+        <u64 as Record>::decode(bytes).map(Self)
     }
 }
 
@@ -182,7 +182,7 @@ pub struct Stamped<V> {
 
 impl<V: Record> Record for Stamped<V> {
     fn encode(&self) -> Result<Vec<u8>, String> {
-        let mut bytes = self.position.encode()?;
+        let mut bytes = Record::encode(&self.position)?;
         bytes.extend(self.value.encode()?);
         Ok(bytes)
     }
@@ -191,7 +191,7 @@ impl<V: Record> Record for Stamped<V> {
         if bytes.len() < 8 {
             return Err("shorter than a position".to_owned());
         }
-        Ok(Self { position: Position::decode(&bytes.slice(..8))?, value: V::decode(&bytes.slice(8..))? })
+        Ok(Self { position: <Position as Record>::decode(&bytes.slice(..8))?, value: V::decode(&bytes.slice(8..))? })
     }
 }
 

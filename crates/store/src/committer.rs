@@ -141,6 +141,9 @@ impl Group {
         for Pending { stream, position, announcements, answer } in self.pending {
             *stream.given.lock() = position.0;
             if !announcements.is_empty() {
+                for view in stream.views.read().iter() {
+                    view(&announcements);
+                }
                 // An error only says that nobody listens.
                 let _ = stream.announcements.send(announcements.into());
             }

@@ -8,7 +8,7 @@ use tokio::sync::{broadcast, watch};
 use crate::{
     Batch, Error, Result, Store,
     codec::{Part, Stands},
-    feed::Announcements,
+    feed::{Announcement, Announcements},
     kv::{Direction, Range, Row},
     store::Stream,
     table::{Prefix, Record, Table, decode_key},
@@ -88,6 +88,12 @@ impl Scope {
     /// Follows the published position. Register first, then read `position`, then read rows.
     pub fn positions(&self) -> watch::Receiver<Position> {
         self.stream.published.subscribe()
+    }
+
+    /// Has `view` called with what each commit announced, after it is on disk and before its position is published: so
+    /// at any position that can be read, the view has seen all up to it. It must be quick and take no I/O.
+    pub fn view(&self, view: impl Fn(&[Announcement]) + Send + Sync + 'static) {
+        self.stream.views.write().push(Box::new(view));
     }
 
     /// The live end of the feed. A subscriber that falls behind reads what it missed with [`crate::feed::read`].

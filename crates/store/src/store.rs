@@ -11,13 +11,13 @@ use std::{
 };
 
 use kernel::{Position, TenantId, limits};
-use parking_lot::Mutex;
+use parking_lot::{Mutex, RwLock};
 use tokio::sync::{broadcast, oneshot, watch};
 
 use crate::{
     Batch, Error, Kv, Result,
     committer::{self, Job},
-    feed::Announcements,
+    feed::{Announcement, Announcements},
     kv::Space,
     scope::Ticket,
     table::{Record, Table},
@@ -36,7 +36,12 @@ pub(crate) struct Stream {
     pub(crate) given: Mutex<u64>,
     pub(crate) published: watch::Sender<Position>,
     pub(crate) announcements: broadcast::Sender<Announcements>,
+    /// Views that are brought up to date before a position is published.
+    pub(crate) views: RwLock<Vec<View>>,
 }
+
+/// Updates something in memory by what was committed. Runs on the committer: it must be quick and take no I/O.
+pub(crate) type View = Box<dyn Fn(&[Announcement]) + Send + Sync>;
 
 /// The health of the store, shared with its committer.
 pub(crate) struct Health {
@@ -135,6 +140,7 @@ impl Store {
             given: Mutex::new(given.0),
             published: watch::Sender::new(given),
             announcements: broadcast::Sender::new(ANNOUNCEMENTS_BEHIND_MAX),
+            views: RwLock::default(),
         });
         streams.insert(tenant, stream.clone());
         Ok(stream)

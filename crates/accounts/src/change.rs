@@ -1,0 +1,50 @@
+//! What accounts announce in the feed.
+
+use kernel::id::{OwnedDeviceId, OwnedRoomId, OwnedUserId, UserId};
+use serde::{Deserialize, Serialize};
+use store::Topic;
+
+/// The topic of accounts in the feed.
+pub const TOPIC: Topic = Topic(2);
+
+/// A committed change of somebody's account. Read it with [`store::Announcement::read`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Change {
+    /// The user was created, or became (or ceased to be) administrator, locked, suspended, deactivated.
+    User { user: OwnedUserId },
+    /// Display name, avatar or an extended field changed.
+    Profile { user: OwnedUserId },
+    /// Global account data (`room` is `None`) or that of a room. Push rules appear as kind `m.push_rules`.
+    AccountData { user: OwnedUserId, room: Option<OwnedRoomId>, kind: String },
+    /// A message waits for the device.
+    ToDevice { user: OwnedUserId, device: OwnedDeviceId },
+    /// Device keys, cross-signing keys or their signatures changed: those who share a room must ask again.
+    DeviceKeys { user: OwnedUserId },
+    /// The device's one-time or fallback keys became more or fewer.
+    OneTimeKeys { user: OwnedUserId, device: OwnedDeviceId },
+    /// A session began, or its tokens changed.
+    Session { user: OwnedUserId, device: OwnedDeviceId },
+    /// The session of this device ended: whoever streams to it should stop.
+    SessionEnded { user: OwnedUserId, device: OwnedDeviceId },
+    /// The user's pushers changed.
+    Pushers { user: OwnedUserId },
+}
+
+impl Change {
+    /// Whose account it is.
+    pub fn user(&self) -> &UserId {
+        match self {
+            Self::User { user }
+            | Self::Profile { user }
+            | Self::AccountData { user, .. }
+            | Self::ToDevice { user, .. }
+            | Self::DeviceKeys { user }
+            | Self::OneTimeKeys { user, .. }
+            | Self::Session { user, .. }
+            | Self::SessionEnded { user, .. }
+            | Self::Pushers { user } => user,
+        }
+    }
+}
+
+store::record! { Change: 1; }

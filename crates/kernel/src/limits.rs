@@ -20,6 +20,8 @@ pub const KEY_BYTES_MAX: usize = 4_096;
 pub const BATCH_BYTES_MAX: usize = 8_388_608;
 /// Commits that may wait for the committer; more are answered `Unavailable`.
 pub const COMMIT_QUEUE_MAX: usize = 4_096;
+/// Bytes of commits that may wait for the committer; more are answered `Unavailable`.
+pub const COMMIT_QUEUE_BYTES_MAX: usize = 67_108_864;
 /// Commits that share one sync to disk.
 pub const COMMIT_GROUP_MAX: usize = 256;
 /// Rows of one scan.

@@ -2,18 +2,29 @@
 
 use std::collections::BTreeMap;
 
+use kernel::{Position, TenantId, limits};
+
 use crate::{
     Result,
     codec::{KeyBytes, Stands},
-    feed::Topic,
+    feed::{FEED, Topic},
     kv::Space,
     table::{Record, Stamped, Table},
 };
-use kernel::TenantId;
+
+/// Key and topic of an announcement's row.
+const FEED_ROW_BYTES: usize = 15;
 
 /// Stands for a position that the committer will give: the n-th of its batch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Stamp(pub(crate) u32);
+
+impl Stamp {
+    /// The position it stands for, in a batch whose positions begin after `base`.
+    pub(crate) fn position(self, base: u64) -> Position {
+        Position(base + 1 + u64::from(self.0))
+    }
+}
 
 /// A key or value in which positions are still to be written, at these offsets.
 #[derive(Default)]
@@ -26,7 +37,7 @@ impl Stampable {
     /// Writes the positions that begin after `base` into their places.
     pub(crate) fn seal(mut self, base: u64) -> Vec<u8> {
         for (offset, stamp) in self.stamps {
-            self.bytes[offset..offset + 8].copy_from_slice(&(base + 1 + u64::from(stamp.0)).to_be_bytes());
+            self.bytes[offset..offset + 8].copy_from_slice(&stamp.position(base).0.to_be_bytes());
         }
         self.bytes
     }
@@ -126,17 +137,27 @@ impl Batch {
         }
     }
 
-    /// Puts an entry into the tenant's feed, for its followers.
+    /// Puts an entry into the tenant's feed, for its followers. A position has one entry at most.
     pub fn announce(&mut self, topic: Topic, stamp: Stamp, entry: &impl Record) {
-        match entry.encode() {
-            Ok(bytes) => drop(self.announcements.insert(stamp, (topic, bytes))),
-            Err(reason) => self.fail(crate::Error::Damaged { table: "feed", reason }),
+        let entry = match entry.encode() {
+            Ok(entry) => entry,
+            Err(reason) => return self.fail(crate::Error::Damaged { table: FEED.name(), reason }),
+        };
+        let (bytes, limit) = (entry.len() + 1, limits::VALUE_BYTES_MAX);
+        if bytes > limit {
+            return self.fail(crate::Error::TooLarge { what: "an entry of the feed", bytes, limit });
+        }
+        self.check_stamps(&[(0, stamp)]);
+        if self.announcements.insert(stamp, (topic, entry)).is_some() {
+            self.fail(crate::Error::Misuse("two announcements at one position"));
         }
     }
 
     /// Adds all of `other`, a batch of the same tenant, behind what is here; its stamps are renumbered.
     pub fn append(&mut self, other: Self) {
-        debug_assert_eq!(self.tenant, other.tenant, "a batch belongs to one tenant");
+        if self.tenant != other.tenant {
+            return self.fail(crate::Error::Misuse("a batch of another tenant"));
+        }
         let shift = self.positions;
         let shifted = |part: Stampable| Stampable {
             stamps: part.stamps.into_iter().map(|(offset, stamp)| (offset, Stamp(stamp.0 + shift))).collect(),
@@ -156,15 +177,26 @@ impl Batch {
 
     fn write<K, V>(&mut self, table: &Table<K, V>, key: &impl Stands<K>, value: Option<Stampable>) {
         let key = table.key(self.tenant, key);
-        let limit = kernel::limits::KEY_BYTES_MAX;
+        let limit = limits::KEY_BYTES_MAX;
         if key.bytes.len() > limit {
             return self.fail(crate::Error::TooLarge { what: "a key", bytes: key.bytes.len(), limit });
         }
-        let limit = kernel::limits::VALUE_BYTES_MAX;
-        if let Some(bytes) = value.as_ref().map(|value| value.bytes.len()).filter(|bytes| *bytes > limit) {
-            return self.fail(crate::Error::TooLarge { what: "a value", bytes, limit });
+        self.check_stamps(&key.stamps);
+        if let Some(value) = &value {
+            let (bytes, limit) = (value.bytes.len(), limits::VALUE_BYTES_MAX);
+            if bytes > limit {
+                return self.fail(crate::Error::TooLarge { what: "a value", bytes, limit });
+            }
+            self.check_stamps(&value.stamps);
         }
         self.ops.push(Op { space: table.space(), key: key.into(), value });
+    }
+
+    /// A stamp that this batch did not give would write a position that belongs to another change.
+    fn check_stamps(&mut self, stamps: &[(usize, Stamp)]) {
+        if stamps.iter().any(|(_, stamp)| stamp.0 >= self.positions) {
+            self.fail(crate::Error::Misuse("a stamp of another batch"));
+        }
     }
 
     /// The first failure is kept and returned by the commit, so that building a batch needs no `?` at each line.
@@ -172,11 +204,12 @@ impl Batch {
         self.failure.get_or_insert(error);
     }
 
-    /// How much the batch writes.
+    /// How much the batch writes and compares.
     pub(crate) fn bytes(&self) -> usize {
         let ops = self.ops.iter().map(|op| op.key.bytes.len() + op.value.as_ref().map_or(0, |value| value.bytes.len()));
-        let entries = self.announcements.values().map(|(_, entry)| entry.len() + 32);
-        ops.sum::<usize>() + entries.sum::<usize>()
+        let entries = self.announcements.values().map(|(_, entry)| entry.len() + FEED_ROW_BYTES);
+        let expectations = self.expectations.iter().map(|row| row.key.len() + row.value.as_ref().map_or(0, Vec::len));
+        ops.sum::<usize>() + entries.sum::<usize>() + expectations.sum::<usize>()
     }
 
     pub(crate) fn check(&self) -> Result<()> {

@@ -4,7 +4,7 @@ use bytes::{Bytes, BytesMut};
 use kernel::limits::VALUE_BYTES_MAX;
 
 use crate::{
-    Batch, Result, Scope,
+    Batch, Error, Result, Scope,
     codec::{Part, Stands},
     table::Table,
 };
@@ -26,14 +26,17 @@ pub fn put<K>(batch: &mut Batch, table: &Blobs<K>, key: impl Stands<K> + Copy, b
 }
 
 /// The whole blob; `None` when there is none (an empty blob is none).
+///
+/// # Errors
+/// [`Error::Damaged`] when a piece is missing before the last.
 pub fn get<K: Part>(scope: &Scope, table: &Blobs<K>, key: impl Stands<K>) -> Result<Option<Bytes>> {
     let pieces = scope.scan(table, (key,)).rows()?;
-    if pieces.is_empty() {
-        return Ok(None);
-    }
     let mut blob = BytesMut::new();
-    for (_, piece) in &pieces {
+    for (expected, ((_, number), piece)) in (0_u32..).zip(&pieces) {
+        if expected != *number {
+            return Err(Error::Damaged { table: table.name(), reason: format!("piece {expected} is missing") });
+        }
         blob.extend_from_slice(piece);
     }
-    Ok(Some(blob.freeze()))
+    Ok((!pieces.is_empty()).then(|| blob.freeze()))
 }

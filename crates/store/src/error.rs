@@ -16,6 +16,9 @@ pub enum Error {
     /// The value, key or batch is over the contract's limits; nothing was written.
     #[error("{what} of {bytes} bytes is over the limit of {limit}")]
     TooLarge { what: &'static str, bytes: usize, limit: usize },
+    /// A mistake of the calling code, told before anything was written.
+    #[error("the store was used wrongly: {0}")]
+    Misuse(&'static str),
     /// Too many commits wait, or the store has stopped; nothing was written.
     #[error("the store takes no writes now")]
     Unavailable,
@@ -24,7 +27,7 @@ pub enum Error {
 impl Fault for Error {
     fn kind(&self) -> Kind {
         match self {
-            Self::Engine(_) | Self::Damaged { .. } => Kind::Internal,
+            Self::Engine(_) | Self::Damaged { .. } | Self::Misuse(_) => Kind::Internal,
             Self::Conflict => Kind::Conflict,
             Self::TooLarge { .. } => Kind::TooLarge,
             Self::Unavailable => Kind::Unavailable,

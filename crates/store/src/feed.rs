@@ -9,7 +9,7 @@ use bytes::Bytes;
 use kernel::{Position, TenantId};
 
 use crate::{
-    Batch, Result, Scope,
+    Batch, Error, Result, Scope,
     kv::Space,
     table::{Record, Table},
 };
@@ -30,7 +30,7 @@ pub struct Announcement {
 impl Announcement {
     /// The entry as its owner wrote it.
     pub fn read<T: Record>(&self) -> Result<T> {
-        T::decode(&self.entry).map_err(|reason| crate::Error::Damaged { table: FEED.name(), reason })
+        T::decode(&self.entry).map_err(|reason| Error::Damaged { table: FEED.name(), reason })
     }
 }
 
@@ -51,11 +51,15 @@ pub(crate) fn row(topic: Topic, entry: &[u8]) -> Vec<u8> {
 /// At most `limit` entries after `after`, oldest first. None is there before it is on disk.
 pub fn read(scope: &Scope, after: Position, limit: usize) -> Result<Vec<Announcement>> {
     let rows = scope.scan(&FEED, ()).after((after,)).limit(limit).rows()?;
-    let announcements = rows.into_iter().filter_map(|((position,), row)| {
-        let topic = Topic(*row.first()?);
-        Some(Announcement { tenant: scope.tenant(), position, topic, entry: row.slice(1..) })
+    let announcements = rows.into_iter().map(|((position,), row)| {
+        let topic = row
+            .first()
+            .copied()
+            .map(Topic)
+            .ok_or_else(|| Error::Damaged { table: FEED.name(), reason: "an entry has no topic".to_owned() })?;
+        Ok(Announcement { tenant: scope.tenant(), position, topic, entry: row.slice(1..) })
     });
-    Ok(announcements.collect())
+    announcements.collect()
 }
 
 /// Where the follower of this name stands; the start if it is new.
@@ -70,11 +74,14 @@ pub fn advance(batch: &mut Batch, follower: &str, to: Position) {
 
 /// Deletes at most `limit` entries up to and including `upto`, which every follower must have passed.
 pub async fn trim(scope: &Scope, upto: Position, limit: usize) -> Result<usize> {
-    let rows = scope.scan(&FEED, ()).until((upto.next(),)).limit(limit).rows()?;
+    let keys = scope.scan(&FEED, ()).through((upto,)).limit(limit).keys()?;
+    if keys.is_empty() {
+        return Ok(0);
+    }
     let mut batch = scope.batch();
-    for ((position,), _) in &rows {
-        batch.delete(&FEED, (*position,));
+    for key in &keys {
+        batch.delete(&FEED, *key);
     }
     scope.commit(batch).await?;
-    Ok(rows.len())
+    Ok(keys.len())
 }

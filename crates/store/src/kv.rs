@@ -55,6 +55,35 @@ impl Range {
         Self { start: Bound::Included(prefix), end }
     }
 
+    /// Leaves only what comes no earlier than `start`. A range never grows, so no bound can lead out of a prefix.
+    pub fn narrow_start(&mut self, start: Bound<Vec<u8>>) {
+        if start_rank(&start) > start_rank(&self.start) {
+            self.start = start;
+        }
+    }
+
+    /// Leaves only what comes no later than `end`.
+    pub fn narrow_end(&mut self, end: Bound<Vec<u8>>) {
+        let earlier = match (end_rank(&end), end_rank(&self.end)) {
+            (Some(new), Some(old)) => new < old,
+            (new, old) => new.is_some() && old.is_none(),
+        };
+        if earlier {
+            self.end = end;
+        }
+    }
+
+    /// Whether no key can lie within.
+    pub fn is_empty(&self) -> bool {
+        match (&self.start, &self.end) {
+            (Bound::Unbounded, _) | (_, Bound::Unbounded) => false,
+            (Bound::Included(start), Bound::Included(end)) => start > end,
+            (Bound::Included(start) | Bound::Excluded(start), Bound::Included(end) | Bound::Excluded(end)) => {
+                start >= end
+            }
+        }
+    }
+
     pub fn contains(&self, key: &[u8]) -> bool {
         let after_start = match &self.start {
             Bound::Included(start) => key >= start.as_slice(),
@@ -67,6 +96,24 @@ impl Range {
             Bound::Unbounded => true,
         };
         after_start && before_end
+    }
+}
+
+/// Orders starts: `Excluded` begins just after `Included` of the same key; nothing comes before `Unbounded`.
+fn start_rank(start: &Bound<Vec<u8>>) -> Option<(&[u8], bool)> {
+    match start {
+        Bound::Included(key) => Some((key, false)),
+        Bound::Excluded(key) => Some((key, true)),
+        Bound::Unbounded => None,
+    }
+}
+
+/// Orders ends: `Excluded` ends just before `Included` of the same key; `None`, unbounded, comes after them all.
+fn end_rank(end: &Bound<Vec<u8>>) -> Option<(&[u8], bool)> {
+    match end {
+        Bound::Excluded(key) => Some((key, false)),
+        Bound::Included(key) => Some((key, true)),
+        Bound::Unbounded => None,
     }
 }
 
@@ -104,7 +151,7 @@ pub trait Kv: Read + 'static {
     /// Writes all or nothing, in order, and returns once it is on disk (for an engine that has one).
     ///
     /// Only the committer calls it, from one thread. After an error the engine must be taken for broken.
-    fn commit(&self, writes: Vec<Write>) -> Result<()>;
+    fn commit(&self, writes: &[Write]) -> Result<()>;
 
     /// A view that later commits do not change.
     fn snapshot(&self) -> Box<dyn Read + '_>;
@@ -126,5 +173,21 @@ mod tests {
         assert_eq!(after_prefix(b"\xff\xff"), None);
         let range = Range::prefix(b"a\xff".to_vec());
         assert!(range.contains(b"a\xff") && range.contains(b"a\xff\xff\xff") && !range.contains(b"b"));
+    }
+
+    #[test]
+    fn a_range_is_narrowed_never_widened() {
+        let key = |text: &str| text.as_bytes().to_vec();
+        let mut range = Range::prefix(key("b"));
+        range.narrow_start(Bound::Included(key("a")));
+        range.narrow_end(Bound::Included(key("d")));
+        assert!(!range.contains(b"a") && range.contains(b"b") && !range.contains(b"c"));
+        range.narrow_start(Bound::Excluded(key("b")));
+        range.narrow_start(Bound::Included(key("b")));
+        range.narrow_end(Bound::Excluded(key("b2")));
+        range.narrow_end(Bound::Included(key("b2")));
+        assert!(!range.contains(b"b") && range.contains(b"b1") && !range.contains(b"b2"));
+        range.narrow_start(Bound::Included(key("b2")));
+        assert!(range.is_empty());
     }
 }

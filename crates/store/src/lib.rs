@@ -12,7 +12,9 @@ pub mod conformance;
 mod error;
 pub mod feed;
 pub mod kv;
+mod latest;
 pub mod memory;
+mod queue;
 #[cfg(feature = "rocks")]
 pub mod rocks;
 mod scope;

@@ -2,6 +2,7 @@
 
 use std::{
     collections::{BTreeMap, HashMap},
+    ops::Bound,
     sync::Arc,
 };
 
@@ -16,6 +17,7 @@ use crate::{
 type Rows = BTreeMap<Vec<u8>, Bytes>;
 type Spaces = HashMap<Space, Rows>;
 
+/// Clones share their rows, so that a clone stands for the same database opened again.
 #[derive(Clone, Default)]
 pub struct Memory(Arc<RwLock<Spaces>>);
 
@@ -35,20 +37,19 @@ impl Read for Spaces {
     }
 
     fn scan(&self, space: Space, range: &Range, limit: usize, direction: Direction) -> Result<Vec<Row>> {
-        let Some(rows) = HashMap::get(self, &space) else { return Ok(Vec::new()) };
-        // BTreeMap panics on a range that ends before it starts; here it is merely empty.
-        let within = rows.range::<Vec<u8>, _>((range.start.clone(), std::ops::Bound::Unbounded));
-        let within = within.take_while(|(key, _)| range.contains(key)).map(|(key, value)| (key.clone(), value.clone()));
+        // BTreeMap panics on a range that ends before it starts.
+        let Some(rows) = HashMap::get(self, &space).filter(|_| !range.is_empty()) else { return Ok(Vec::new()) };
+        let within = rows.range::<[u8], _>((bound(&range.start), bound(&range.end)));
+        let own = |(key, value): (&Vec<u8>, &Bytes)| (key.clone(), value.clone());
         Ok(match direction {
-            Direction::Forward => within.take(limit).collect(),
-            Direction::Backward => {
-                let mut all: Vec<Row> = within.collect();
-                all.reverse();
-                all.truncate(limit);
-                all
-            }
+            Direction::Forward => within.take(limit).map(own).collect(),
+            Direction::Backward => within.rev().take(limit).map(own).collect(),
         })
     }
+}
+
+fn bound(bound: &Bound<Vec<u8>>) -> Bound<&[u8]> {
+    bound.as_ref().map(Vec::as_slice)
 }
 
 impl Read for Memory {
@@ -66,12 +67,15 @@ impl Read for Memory {
 }
 
 impl Kv for Memory {
-    fn commit(&self, writes: Vec<Write>) -> Result<()> {
+    fn commit(&self, writes: &[Write]) -> Result<()> {
         let mut spaces = self.0.write();
         for write in writes {
             match write {
-                Write::Put { space, key, value } => drop(spaces.entry(space).or_default().insert(key, value.into())),
-                Write::Delete { space, key } => drop(spaces.entry(space).or_default().remove(&key)),
+                Write::Put { space, key, value } => {
+                    let value = Bytes::copy_from_slice(value);
+                    spaces.entry(*space).or_default().insert(key.clone(), value);
+                }
+                Write::Delete { space, key } => drop(spaces.entry(*space).or_default().remove(key)),
             }
         }
         Ok(())

@@ -49,17 +49,14 @@ impl Scope {
         values.into_iter().map(|value| value.map(|bytes| decode(table, &bytes)).transpose()).collect()
     }
 
-    /// The rows whose keys begin with `prefix`: all of them, forward, unless the scan is told otherwise.
+    /// The rows whose keys begin with `prefix`: all of them, forward, unless the scan is told otherwise. No bound of the
+    /// scan leads out of the prefix.
+    ///
+    /// Without a limit, more than [`limits::SCAN_ROWS_MAX`] rows are an error: they are never cut short in silence.
     pub fn scan<'a, K, V, P: Prefix<K>>(&'a self, table: &'a Table<K, V>, prefix: P) -> Scan<'a, K, V> {
         let mut bytes = table.prefix(self.tenant);
         prefix.encode(&mut bytes);
-        Scan {
-            scope: self,
-            table,
-            range: Range::prefix(bytes.bytes),
-            limit: limits::SCAN_ROWS_MAX,
-            direction: Direction::Forward,
-        }
+        Scan { scope: self, table, range: Range::prefix(bytes.bytes), limit: None, direction: Direction::Forward }
     }
 
     pub fn batch(&self) -> Batch {
@@ -76,7 +73,9 @@ impl Scope {
 
     /// Puts the batch into the committer's queue at once, so that batches of one caller are committed in its order.
     pub fn enqueue(&self, batch: Batch) -> Result<Ticket> {
-        debug_assert_eq!(batch.tenant, self.tenant, "a batch is committed by the scope that made it");
+        if batch.tenant != self.tenant {
+            return Err(Error::Misuse("a batch of another tenant"));
+        }
         self.store.enqueue(batch, self.stream.clone())
     }
 
@@ -122,7 +121,7 @@ pub struct Scan<'a, K, V> {
     scope: &'a Scope,
     table: &'a Table<K, V>,
     range: Range,
-    limit: usize,
+    limit: Option<usize>,
     direction: Direction,
 }
 
@@ -133,31 +132,31 @@ impl<K: Part, V: Record> Scan<'_, K, V> {
 
     /// Only rows after this key.
     pub fn after(mut self, key: impl Stands<K>) -> Self {
-        self.range.start = Bound::Excluded(self.bound(&key));
+        self.range.narrow_start(Bound::Excluded(self.bound(&key)));
         self
     }
 
     /// Only rows from this key on.
     pub fn from(mut self, key: impl Stands<K>) -> Self {
-        self.range.start = Bound::Included(self.bound(&key));
+        self.range.narrow_start(Bound::Included(self.bound(&key)));
         self
     }
 
     /// Only rows before this key.
     pub fn until(mut self, key: impl Stands<K>) -> Self {
-        self.range.end = Bound::Excluded(self.bound(&key));
+        self.range.narrow_end(Bound::Excluded(self.bound(&key)));
         self
     }
 
     /// Only rows up to and including this key.
     pub fn through(mut self, key: impl Stands<K>) -> Self {
-        self.range.end = Bound::Included(self.bound(&key));
+        self.range.narrow_end(Bound::Included(self.bound(&key)));
         self
     }
 
     /// At most this many rows; never more than [`limits::SCAN_ROWS_MAX`].
     pub fn limit(mut self, limit: usize) -> Self {
-        self.limit = limit.min(limits::SCAN_ROWS_MAX);
+        self.limit = Some(limit.min(limits::SCAN_ROWS_MAX));
         self
     }
 
@@ -180,7 +179,12 @@ impl<K: Part, V: Record> Scan<'_, K, V> {
     }
 
     fn raw(&self) -> Result<Vec<Row>> {
-        self.scope.store.kv().scan(self.table.space(), &self.range, self.limit, self.direction)
+        let limit = self.limit.unwrap_or(limits::SCAN_ROWS_MAX + 1);
+        let rows = self.scope.store.kv().scan(self.table.space(), &self.range, limit, self.direction)?;
+        if rows.len() > limits::SCAN_ROWS_MAX {
+            return Err(Error::Misuse("a scan without a limit met too many rows"));
+        }
+        Ok(rows)
     }
 
     fn key(&self, bytes: &[u8]) -> Result<K> {
@@ -188,4 +192,3 @@ impl<K: Part, V: Record> Scan<'_, K, V> {
             .ok_or_else(|| Error::Damaged { table: self.table.name(), reason: "its key cannot be read".to_owned() })
     }
 }
-

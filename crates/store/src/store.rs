@@ -4,10 +4,10 @@ use std::{
     collections::HashMap,
     sync::{
         Arc,
-        atomic::{AtomicBool, Ordering},
-        mpsc::{SyncSender, TrySendError, sync_channel},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
     thread::JoinHandle,
+    time::Instant,
 };
 
 use kernel::{Position, TenantId, limits};
@@ -15,10 +15,10 @@ use parking_lot::{Mutex, RwLock};
 use tokio::sync::{broadcast, oneshot, watch};
 
 use crate::{
-    Batch, Error, Kv, Result,
-    committer::{self, Job},
+    Batch, Error, Kv, Result, committer,
     feed::{Announcement, Announcements},
     kv::Space,
+    queue::{Job, Queue, queue},
     scope::Ticket,
     table::{Record, Table},
 };
@@ -26,14 +26,14 @@ use crate::{
 /// The last position that the tenant's stream has given out.
 pub(crate) const POSITION: Table<(), Position> = Table::new(0x01, "position", Space::Index);
 
-/// Announcements that a slow subscriber may lag behind before it has to read the feed itself.
-const ANNOUNCEMENTS_BEHIND_MAX: usize = 1024;
+/// Announcements that a slow subscriber may lag behind before it has to read the feed itself. Room for them is taken for
+/// every tenant at once (about 6 kB), and a process may have a thousand tenants.
+const ANNOUNCEMENTS_BEHIND_MAX: usize = 128;
 
 /// A tenant's stream of changes: where it stands and who listens.
 pub(crate) struct Stream {
-    pub(crate) tenant: TenantId,
     /// The last position given out; only the committer moves it.
-    pub(crate) given: Mutex<u64>,
+    pub(crate) given: AtomicU64,
     pub(crate) published: watch::Sender<Position>,
     pub(crate) announcements: broadcast::Sender<Announcements>,
     /// Views that are brought up to date before a position is published.
@@ -60,7 +60,7 @@ impl Health {
 pub struct Store {
     kv: Arc<dyn Kv>,
     streams: Mutex<HashMap<TenantId, Arc<Stream>>>,
-    queue: Mutex<Option<SyncSender<Job>>>,
+    queue: Queue,
     health: Arc<Health>,
     committer: Mutex<Option<JoinHandle<()>>>,
 }
@@ -75,7 +75,7 @@ impl Store {
     }
 
     pub fn with_engine(kv: Arc<dyn Kv>) -> Result<Arc<Self>> {
-        let (queue, jobs) = sync_channel(limits::COMMIT_QUEUE_MAX);
+        let (queue, jobs) = queue();
         let health = Arc::new(Health { ready: AtomicBool::new(true), failure: watch::Sender::new(None) });
         let committer = {
             let (kv, health) = (kv.clone(), health.clone());
@@ -84,13 +84,7 @@ impl Store {
                 .spawn(move || committer::run(kv.as_ref(), &jobs, &health))
                 .map_err(|error| Error::Engine(error.to_string()))?
         };
-        Ok(Arc::new(Self {
-            kv,
-            streams: Mutex::default(),
-            queue: Mutex::new(Some(queue)),
-            health,
-            committer: Mutex::new(Some(committer)),
-        }))
+        Ok(Arc::new(Self { kv, streams: Mutex::default(), queue, health, committer: Mutex::new(Some(committer)) }))
     }
 
     /// False once a write has failed: nothing is acknowledged any more, and the process should end.
@@ -107,7 +101,7 @@ impl Store {
 
     /// Takes no more batches, waits until those in the queue are on disk, and ends the committer.
     pub fn close(&self) {
-        drop(self.queue.lock().take());
+        self.queue.close();
         if let Some(committer) = self.committer.lock().take()
             && committer.join().is_err()
         {
@@ -130,14 +124,12 @@ impl Store {
             return Ok(stream.clone());
         }
         let given = match self.kv.get(POSITION.space(), &POSITION.prefix(tenant).bytes)? {
-            Some(bytes) => {
-                Position::decode(&bytes).map_err(|reason| Error::Damaged { table: POSITION.name(), reason })?
-            }
+            Some(bytes) => <Position as Record>::decode(&bytes)
+                .map_err(|reason| Error::Damaged { table: POSITION.name(), reason })?,
             None => Position::START,
         };
         let stream = Arc::new(Stream {
-            tenant,
-            given: Mutex::new(given.0),
+            given: AtomicU64::new(given.0),
             published: watch::Sender::new(given),
             announcements: broadcast::Sender::new(ANNOUNCEMENTS_BEHIND_MAX),
             views: RwLock::default(),
@@ -148,13 +140,16 @@ impl Store {
 
     pub(crate) fn enqueue(&self, batch: Batch, stream: Arc<Stream>) -> Result<Ticket> {
         batch.check()?;
-        let (answer, ticket) = oneshot::channel();
-        let queue = self.queue.lock();
-        let Some(queue) = queue.as_ref().filter(|_| self.ready()) else { return Err(Error::Unavailable) };
-        match queue.try_send(Job { batch, stream, answer }) {
-            Ok(()) => Ok(Ticket(ticket)),
-            Err(TrySendError::Full(_) | TrySendError::Disconnected(_)) => Err(Error::Unavailable),
+        let (bytes, limit) = (batch.bytes(), limits::BATCH_BYTES_MAX);
+        if bytes > limit {
+            return Err(Error::TooLarge { what: "a batch", bytes, limit });
         }
+        if !self.ready() {
+            return Err(Error::Unavailable);
+        }
+        let (answer, ticket) = oneshot::channel();
+        self.queue.push(Job { batch, bytes, queued: Instant::now(), stream, answer })?;
+        Ok(Ticket(ticket))
     }
 }
 

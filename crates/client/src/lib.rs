@@ -1,1 +1,14 @@
-//! client
+//! The client-server API: typed requests to the owners, typed answers back. An edge: rules live below, once.
+//!
+//! `routes.rs` is the table of all endpoints. `sync/` and `push/` import no handler's folder.
+
+mod account;
+mod keys;
+mod rooms;
+mod routes;
+mod sync;
+mod town;
+
+pub use routes::routes;
+pub use sync::Sync;
+pub use town::{Settings, Town};

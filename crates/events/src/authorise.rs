@@ -41,8 +41,16 @@ pub fn authorise(
     event: &Pdu,
     fetch_state: impl Fn(&str, &str) -> Option<Arc<Pdu>>,
 ) -> Result<()> {
+    if event.is("m.room.create", "") {
+        // The rules before version 12 would let a second one in, which is how two rooms were once confused.
+        let known = fetch_state("m.room.create", "");
+        return match known.is_none_or(|known| known.event_id() == event.event_id()) {
+            true => Ok(()),
+            false => Err(Error::Denied("the room has a create event already".into())),
+        };
+    }
     check_state_dependent_auth_rules(&version.rules().authorization, event, |event_type, state_key| {
-        fetch_state(&event_type.to_string(), state_key)
+        fetch_state(&event_type.to_cow_str(), state_key)
     })
     .map_err(Error::Denied)
 }

@@ -5,6 +5,8 @@ use kernel::{
     id::{EventId, OwnedEventId, OwnedRoomId, OwnedUserId},
 };
 
+use ruma_common::serde::{Base64, base64::UrlSafe};
+
 use crate::{
     CanonicalJsonObject, CanonicalJsonValue, Error, Pdu, Result, RoomVersion, Signer,
     canonical::canonical_string,
@@ -54,9 +56,9 @@ impl Draft {
         }
         let mut event = self.into_object(version, reference_hash)?;
         if version.ids_are_given() {
-            // Unique and unguessable enough: it covers the content, the time and the place in the room.
-            let hash = ruma_signatures::reference_hash(&event, RoomVersion::V12.rules())
-                .map_err(|error| Error::Malformed(error.to_string()))?;
+            // No two events have the same content, time and place in the room.
+            let hash = ruma_signatures::content_hash(&event).map_err(|error| Error::TooLarge(error.to_string()))?;
+            let hash = Base64::<UrlSafe, _>::new(hash.as_bytes()).encode();
             event.insert("event_id".into(), format!("${hash}:{}", signer.server_name()).into());
         }
         signer.hash_and_sign(&mut event, &version.rules().redaction)?;

@@ -17,12 +17,8 @@ use crate::{CONTENT_DEPTH_MAX, Error, Result, format::EVENT_DEPTH_MAX};
 ///
 /// # Errors
 /// [`Error::NotJson`] when it is no JSON object, [`Error::NotCanonical`] for floats, great integers and repeated keys,
-/// [`Error::TooLarge`] beyond [`CONTENT_DEPTH_MAX`] or the size of an event.
+/// [`Error::TooLarge`] when nested beyond [`CONTENT_DEPTH_MAX`]. The size is checked when the event is sealed.
 pub fn canonical_content(json: &str) -> Result<CanonicalJsonObject> {
-    if json.len() > 2 * kernel::limits::EVENT_BYTES_MAX {
-        // The canonical form may be shorter (whitespace, escapes), so the exact limit is held when the event is sealed.
-        return Err(Error::TooLarge("The content is larger than an event can be".into()));
-    }
     read_object(json, CONTENT_DEPTH_MAX)
 }
 
@@ -33,12 +29,16 @@ pub fn canonical_content_of(value: Value) -> Result<CanonicalJsonObject> {
 }
 
 /// The bytes that are hashed, signed, stored and sent.
+#[expect(clippy::expect_used, reason = "keys are strings and numbers are integers: nothing there that JSON lacks")]
 pub fn canonical_string(object: &CanonicalJsonObject) -> String {
-    serde_json::to_string(object).unwrap_or_default()
+    serde_json::to_string(object).expect("a canonical value is JSON")
 }
 
-/// Reads an event as another server sent it.
-pub(crate) fn read_event(json: &str) -> Result<CanonicalJsonObject> {
+/// Reads an event as another server sent it, for [`crate::Pdu::from_object`] and [`crate::verify`].
+///
+/// # Errors
+/// As [`canonical_content`].
+pub fn canonical_event(json: &str) -> Result<CanonicalJsonObject> {
     read_object(json, EVENT_DEPTH_MAX)
 }
 

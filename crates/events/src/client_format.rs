@@ -5,7 +5,7 @@
 use std::{borrow::Cow, fmt::Write};
 
 use serde::Deserialize;
-use serde_json::value::RawValue;
+use serde_json::{Map, Value, value::RawValue};
 
 use crate::Pdu;
 
@@ -80,7 +80,12 @@ fn client_content(event: &Pdu) -> Cow<'_, str> {
             json.push_str(rest);
             Cow::Owned(json)
         }
-        // In an older room the content may claim anything; what the server acted on is at the top level.
+        // Another target than the one that the server acts on, as an older room's content may claim.
+        (Some(named), _) if serde_json::from_str(named.get()).ok() != Some(redacts.as_str()) => {
+            let mut fields: Map<String, Value> = event.content_as().unwrap_or_default();
+            fields.insert("redacts".into(), redacts.as_str().into());
+            Cow::Owned(Value::Object(fields).to_string())
+        }
         _ => Cow::Borrowed(content),
     }
 }
@@ -99,6 +104,6 @@ fn push_string(json: &mut String, value: &str) {
         json.push_str(value);
         json.push('"');
     } else {
-        json.push_str(&serde_json::Value::from(value).to_string());
+        json.push_str(&Value::from(value).to_string());
     }
 }

@@ -24,7 +24,7 @@ pub use auth_types::{auth_types, auth_types_of};
 pub use authorise::{authorise, authorise_stateless};
 pub use build::Draft;
 pub use canonical::{
-    CanonicalJsonObject, CanonicalJsonValue, canonical_content, canonical_content_of, canonical_string,
+    CanonicalJsonObject, CanonicalJsonValue, canonical_content, canonical_content_of, canonical_event, canonical_string,
 };
 pub use client_format::{ClientFormat, client_event, stripped_event};
 pub use error::{Error, Result};

@@ -17,7 +17,7 @@ use serde_json::value::RawValue;
 
 use crate::{
     CanonicalJsonObject, CanonicalJsonValue, Error, Result, RoomVersion,
-    canonical::{canonical_string, read_event},
+    canonical::{canonical_event, canonical_string},
     format::check_format,
 };
 
@@ -55,7 +55,7 @@ impl Pdu {
     /// # Errors
     /// As [`check_format`], and [`Error::NotJson`], [`Error::NotCanonical`].
     pub fn parse(json: &str, version: RoomVersion) -> Result<Self> {
-        Self::from_object(&read_event(json)?, version)
+        Self::from_object(&canonical_event(json)?, version)
     }
 
     /// The same from JSON that was read already.
@@ -207,7 +207,7 @@ impl Pdu {
     }
 
     pub(crate) fn object(&self) -> Result<CanonicalJsonObject> {
-        read_event(&self.json).map_err(|error| Error::Stored(error.to_string()))
+        canonical_event(&self.json).map_err(|error| Error::Stored(error.to_string()))
     }
 
     /// What events of rooms of versions 1 and 2 cite beside the id (spec, "Calculating the reference hash").

@@ -95,6 +95,16 @@ impl RoomVersion {
         self.rules().authorization.room_create_event_id_as_room_id
     }
 
+    /// Since version 11 the creator is who sent the create event; before, its content names them.
+    pub fn creator_is_sender(self) -> bool {
+        self.rules().authorization.use_room_create_sender
+    }
+
+    /// Since version 12 creators stand above all power levels.
+    pub fn privileges_creators(self) -> bool {
+        self.rules().authorization.explicitly_privilege_room_creators
+    }
+
     /// Since version 11 a redaction names its target in `content`.
     pub fn redacts_in_content(self) -> bool {
         self.rules().redaction.content_field_redacts

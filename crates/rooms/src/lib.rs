@@ -1,1 +1,128 @@
-//! rooms
+//! The owner of rooms: one door for every event, the timeline, state, members, receipts, and what changed since when.
+//!
+//! Never calls federation, never knows HTTP, never reads another owner's tables. A [`Rooms`] is one tenant's.
+
+mod accept;
+mod aliases;
+mod compose;
+mod create;
+mod error;
+mod event;
+mod feed;
+mod members;
+mod membership;
+mod published;
+mod receipts;
+mod relations;
+mod room;
+pub mod state;
+mod state_reads;
+mod tables;
+mod timeline;
+mod typing;
+mod upgrade;
+mod views;
+mod visibility;
+
+use std::sync::Arc;
+
+use events::{RoomVersion, Signer};
+use kernel::{Clock, Random, id::OwnedServerName};
+use store::Scope;
+
+pub use compose::{Actor, NewEvent};
+pub use create::{CreateRoom, Preset, Visibility};
+pub use error::Error;
+pub use event::Event;
+pub use feed::{Change, MemberChange, TOPIC};
+pub use members::{Member, Membership, UserRoom, UserRoomAt, UserRooms};
+pub use published::Summary;
+pub use receipts::{Receipt, ReceiptType};
+pub use relations::{Aggregations, Related, RelationQuery, ThreadSummary};
+pub use timeline::{Boundary, News, Page};
+pub use typing::Typing;
+pub use visibility::{Standing, Viewer};
+
+pub type Result<T> = std::result::Result<T, Error>;
+
+/// One tenant's rooms. Cheap to clone.
+#[derive(Clone)]
+pub struct Rooms {
+    inner: Arc<Inner>,
+}
+
+/// How a tenant wants its rooms.
+#[derive(Clone)]
+pub struct Settings {
+    /// The version of rooms whose creator asks for none.
+    pub default_version: RoomVersion,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self { default_version: RoomVersion::DEFAULT }
+    }
+}
+
+struct Inner {
+    scope: Scope,
+    server_name: OwnedServerName,
+    signer: Signer,
+    clock: Arc<dyn Clock>,
+    random: Arc<dyn Random>,
+    settings: Settings,
+    trees: state::Trees,
+    views: views::Views,
+    events: event::Events,
+    loaded: room::Loaded,
+    typing: Arc<Typing>,
+}
+
+impl Rooms {
+    /// Opens the tenant's rooms and begins to follow its commits.
+    pub fn open(
+        scope: Scope,
+        server_name: OwnedServerName,
+        signer: Signer,
+        clock: Arc<dyn Clock>,
+        random: Arc<dyn Random>,
+        settings: Settings,
+    ) -> Self {
+        let typing = Arc::new(Typing::new(clock.now()));
+        let inner = Arc::new(Inner {
+            trees: state::Trees::new(scope.clone()),
+            views: views::Views::new(),
+            events: event::Events::new(),
+            loaded: room::Loaded::default(),
+            server_name,
+            signer,
+            clock,
+            random,
+            settings,
+            typing,
+            scope: scope.clone(),
+        });
+        let weak = Arc::downgrade(&inner);
+        scope.view(move |announcements| {
+            if let Some(inner) = weak.upgrade() {
+                inner.views.update(announcements);
+                inner.events.update(announcements);
+            }
+        });
+        Self { inner }
+    }
+
+    pub fn server_name(&self) -> &kernel::id::ServerName {
+        &self.inner.server_name
+    }
+
+    /// Who is typing where; lost at a restart, by design.
+    pub fn typing(&self) -> &Arc<Typing> {
+        &self.inner.typing
+    }
+
+    /// The last position of the tenant's stream that can be read.
+    pub fn position(&self) -> kernel::Position {
+        self.inner.scope.position()
+    }
+}

@@ -1,0 +1,207 @@
+//! Joining and leaving: each a member event through the door (spec, "Room membership").
+
+use events::{
+    Power,
+    content::{JoinRule, JoinRulesContent, MemberContent},
+};
+use kernel::id::{OwnedEventId, OwnedUserId, RoomId, UserId};
+use serde_json::{Map, Value, json};
+
+use crate::{
+    Actor, Change, Error, Membership, NewEvent, Result, Rooms, TOPIC,
+    accept::Unit,
+    tables::{MEMBERS, USER_ROOMS},
+};
+
+impl Rooms {
+    /// Joins the room, or finds that the user is in it already.
+    pub async fn join(&self, actor: &Actor, room: &RoomId, reason: Option<&str>) -> Result<()> {
+        let mut unit = self.change(room).await?;
+        if unit.membership(&actor.user)? == Some(Membership::Join) {
+            return Ok(());
+        }
+        let mut content = membership_content(Membership::Join, reason);
+        if let Some(authoriser) = self.authoriser(&unit, &actor.user)? {
+            content.insert("join_authorised_via_users_server".to_owned(), authoriser.as_str().into());
+        }
+        unit.set_membership(actor, &actor.user, content)?;
+        unit.commit().await
+    }
+
+    /// For a restricted room that the user may join by being in another: a local member with the power to invite, in
+    /// whose name this server vouches for it (spec, "Restricted rooms").
+    fn authoriser(&self, unit: &Unit<'_>, user: &UserId) -> Result<Option<OwnedUserId>> {
+        if matches!(unit.membership(user)?, Some(Membership::Invite | Membership::Join)) {
+            return Ok(None);
+        }
+        let Some(rules) = unit.state("m.room.join_rules", "")?.map(|pdu| JoinRulesContent::of(&pdu)) else {
+            return Ok(None);
+        };
+        if !matches!(rules.join_rule, JoinRule::Restricted | JoinRule::KnockRestricted) {
+            return Ok(None);
+        }
+        let mut allowed = false;
+        for room in &rules.allowed_rooms {
+            allowed |= self.membership(room, user)? == Some(Membership::Join);
+        }
+        if !allowed {
+            return Err(Error::Denied("You are in none of the rooms whose members may join".to_owned()));
+        }
+        let powers = unit.power_levels()?;
+        let members = self.members(&unit.room.id)?;
+        let able = members.into_iter().find(|member| {
+            member.membership == Membership::Join
+                && member.user.server_name() == self.server_name()
+                && powers.of(&member.user) >= Power::from(powers.invite)
+        });
+        able.map(|member| Some(member.user))
+            .ok_or_else(|| Error::Denied("Nobody here may let you in".to_owned()))
+    }
+
+    /// Leaves the room, declines its invite or withdraws a knock.
+    pub async fn leave(&self, actor: &Actor, room: &RoomId, reason: Option<&str>) -> Result<()> {
+        let mut unit = self.change(room).await?;
+        if matches!(unit.membership(&actor.user)?, Some(Membership::Leave)) {
+            return Ok(());
+        }
+        unit.set_membership(actor, &actor.user, membership_content(Membership::Leave, reason))?;
+        unit.commit().await
+    }
+
+    pub async fn knock(&self, actor: &Actor, room: &RoomId, reason: Option<&str>) -> Result<()> {
+        let mut unit = self.change(room).await?;
+        match unit.membership(&actor.user)? {
+            Some(Membership::Join) => return Err(Error::Denied("You are in this room already".to_owned())),
+            Some(Membership::Invite) => return Err(Error::Denied("You are invited to this room already".to_owned())),
+            Some(Membership::Knock) => return Ok(()),
+            _ => {}
+        }
+        unit.set_membership(actor, &actor.user, membership_content(Membership::Knock, reason))?;
+        unit.commit().await
+    }
+
+    /// Invites somebody, of whom the edge tells the profile if they are local.
+    pub async fn invite(
+        &self,
+        actor: &Actor,
+        room: &RoomId,
+        invitee: &Actor,
+        reason: Option<&str>,
+        is_direct: bool,
+    ) -> Result<()> {
+        let mut unit = self.change(room).await?;
+        unit.invite(actor, invitee, reason, is_direct)?;
+        unit.commit().await
+    }
+
+    pub async fn kick(&self, actor: &Actor, room: &RoomId, user: &UserId, reason: Option<&str>) -> Result<()> {
+        let mut unit = self.change(room).await?;
+        match unit.membership(user)? {
+            Some(Membership::Join | Membership::Invite | Membership::Knock) => {}
+            // The one who is told to go is not here: nothing to do would hide a mistake.
+            _ => return Err(Error::Denied("This user is not in the room".to_owned())),
+        }
+        unit.set_membership(actor, user, membership_content(Membership::Leave, reason))?;
+        unit.commit().await
+    }
+
+    pub async fn ban(&self, actor: &Actor, room: &RoomId, user: &UserId, reason: Option<&str>) -> Result<()> {
+        let mut unit = self.change(room).await?;
+        unit.set_membership(actor, user, membership_content(Membership::Ban, reason))?;
+        unit.commit().await
+    }
+
+    /// # Errors
+    /// [`Error::BadState`] for a user who is not banned.
+    pub async fn unban(&self, actor: &Actor, room: &RoomId, user: &UserId, reason: Option<&str>) -> Result<()> {
+        let mut unit = self.change(room).await?;
+        if unit.membership(user)? != Some(Membership::Ban) {
+            return Err(Error::BadState("This user is not banned".to_owned()));
+        }
+        unit.set_membership(actor, user, membership_content(Membership::Leave, reason))?;
+        unit.commit().await
+    }
+
+    /// Takes a room that the user has left off their lists.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] while the user is in it or invited.
+    pub async fn forget(&self, user: &UserId, room: &RoomId) -> Result<()> {
+        let _turn = self.inner.room(room)?.lock().await;
+        let Some(row) = self.inner.scope.get(&USER_ROOMS, (user, room))? else { return Err(Error::NoSuchRoom) };
+        if !matches!(row.value.membership, Membership::Leave | Membership::Ban) {
+            return Err(Error::Invalid("You must leave the room before you forget it".to_owned()));
+        }
+        let mut batch = self.inner.scope.batch();
+        let stamp = batch.stamp();
+        let forgotten = crate::UserRoom { forgotten: true, ..row.value };
+        batch.put_stamped(&USER_ROOMS, (user, room), stamp, &forgotten);
+        batch.announce(TOPIC, stamp, &Change::Forgotten { room: room.to_owned(), user: user.to_owned() });
+        self.inner.scope.commit(batch).await?;
+        Ok(())
+    }
+
+    /// Has every room that the user is in show their name and picture of now.
+    pub async fn update_profile(&self, actor: &Actor) -> Result<()> {
+        for room in self.joined_rooms(&actor.user)? {
+            let mut unit = self.change(&room).await?;
+            let Some(now) = unit.state("m.room.member", actor.user.as_str())? else { continue };
+            let content = MemberContent::of(&now);
+            let same = content.displayname == actor.display_name && content.avatar_url == actor.avatar_url;
+            if same || content.membership != Some(Membership::Join) {
+                continue;
+            }
+            unit.set_membership(actor, &actor.user, membership_content(Membership::Join, None))?;
+            unit.commit().await?;
+        }
+        Ok(())
+    }
+}
+
+impl Unit<'_> {
+    /// The user's membership as this unit has it so far.
+    pub(crate) fn membership(&self, user: &UserId) -> Result<Option<Membership>> {
+        if let Some(row) = self.inner.scope.get(&MEMBERS, (self.room.id.as_ref(), user))? {
+            return Ok(Some(row.membership));
+        }
+        Ok(None)
+    }
+
+    pub(crate) fn set_membership(
+        &mut self,
+        actor: &Actor,
+        user: &UserId,
+        content: Map<String, Value>,
+    ) -> Result<OwnedEventId> {
+        let event = NewEvent::state("m.room.member", user.as_str(), &Value::Object(content))?;
+        Ok(self.compose(actor, event, None)?.event_id().to_owned())
+    }
+
+    pub(crate) fn invite(
+        &mut self,
+        actor: &Actor,
+        invitee: &Actor,
+        reason: Option<&str>,
+        is_direct: bool,
+    ) -> Result<OwnedEventId> {
+        let mut content = membership_content(Membership::Invite, reason);
+        for (field, value) in [("displayname", &invitee.display_name), ("avatar_url", &invitee.avatar_url)] {
+            if let Some(value) = value {
+                content.insert(field.to_owned(), json!(value));
+            }
+        }
+        if is_direct {
+            content.insert("is_direct".to_owned(), json!(true));
+        }
+        self.set_membership(actor, &invitee.user, content)
+    }
+}
+
+pub(crate) fn membership_content(membership: Membership, reason: Option<&str>) -> Map<String, Value> {
+    let mut content = Map::new();
+    content.insert("membership".to_owned(), json!(membership.as_str()));
+    if let Some(reason) = reason {
+        content.insert("reason".to_owned(), json!(reason));
+    }
+    content
+}

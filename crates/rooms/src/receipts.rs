@@ -1,0 +1,134 @@
+//! Read receipts, public and private, threaded or not (spec, "Receipts").
+
+use kernel::{
+    Position, Timestamp,
+    id::{EventId, OwnedEventId, OwnedUserId, RoomId, UserId},
+};
+
+use crate::{
+    Change, Error, Event, Membership, Result, Rooms, TOPIC,
+    tables::{RECEIPT_LOG, RECEIPTS, ReceiptKey, ReceiptRow},
+};
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ReceiptType {
+    Read,
+    ReadPrivate,
+}
+
+impl ReceiptType {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Read => "m.read",
+            Self::ReadPrivate => "m.read.private",
+        }
+    }
+}
+
+/// Where a user has read up to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Receipt {
+    pub user: OwnedUserId,
+    /// `m.read` or `m.read.private`.
+    pub receipt_type: String,
+    /// The thread's root, `main`, or none for an unthreaded one.
+    pub thread: Option<String>,
+    pub event_id: OwnedEventId,
+    pub at: Timestamp,
+    pub position: Position,
+}
+
+/// The key of an unthreaded receipt: no thread has an empty root.
+const UNTHREADED: &str = "";
+/// How often a receipt is tried again when another device of the user moves it at the same moment.
+const RACES_MAX: usize = 8;
+
+impl Rooms {
+    /// Moves the user's receipt to the event. One that would move it back is taken and changes nothing.
+    ///
+    /// # Errors
+    /// [`Error::NotMember`], [`Error::NoSuchEvent`].
+    pub async fn set_receipt(
+        &self,
+        user: &UserId,
+        room: &RoomId,
+        receipt_type: ReceiptType,
+        thread: Option<&str>,
+        event_id: &EventId,
+    ) -> Result<()> {
+        if self.membership(room, user)? != Some(Membership::Join) {
+            return Err(Error::NotMember);
+        }
+        let event = self.visible_event(room, user, event_id)?;
+        for _ in 0..RACES_MAX {
+            match self.try_receipt(user, room, receipt_type, thread, &event).await {
+                Err(Error::Store(store::Error::Conflict)) => {}
+                outcome => return outcome,
+            }
+        }
+        Err(store::Error::Conflict.into())
+    }
+
+    async fn try_receipt(
+        &self,
+        user: &UserId,
+        room: &RoomId,
+        receipt_type: ReceiptType,
+        thread: Option<&str>,
+        event: &Event,
+    ) -> Result<()> {
+        let thread = thread.unwrap_or(UNTHREADED);
+        let key = (room, receipt_type.as_str(), thread, user);
+        let old = self.inner.scope.get(&RECEIPTS, key)?;
+        let mut batch = self.inner.scope.batch();
+        // The log must have each receipt once: whoever moved it meanwhile goes first.
+        batch.expect(&RECEIPTS, key, old.as_ref());
+        if let Some(old) = old {
+            let before = self.inner.event(&*self.inner.room(room)?, &old.value.event_id)?;
+            if before.is_some_and(|before| before.position >= event.position) {
+                return Ok(());
+            }
+            batch.delete(&RECEIPT_LOG, (room, old.position));
+        }
+        let stamp = batch.stamp();
+        let row = ReceiptRow { event_id: event.pdu.event_id().to_owned(), at: self.inner.clock.now() };
+        batch.put_stamped(&RECEIPTS, key, stamp, &row);
+        let log = ReceiptKey {
+            receipt_type: receipt_type.as_str().to_owned(),
+            thread: thread.to_owned(),
+            user: user.to_owned(),
+        };
+        batch.put(&RECEIPT_LOG, (room, stamp), &log);
+        let private = receipt_type == ReceiptType::ReadPrivate;
+        batch.announce(TOPIC, stamp, &Change::Receipt { room: room.to_owned(), user: user.to_owned(), private });
+        self.inner.scope.commit(batch).await?;
+        Ok(())
+    }
+
+    /// The receipts that moved after `since`, up to and including `upto`: everybody's public ones, and the viewer's own.
+    pub fn receipts(&self, room: &RoomId, viewer: &UserId, since: Position, upto: Position) -> Result<Vec<Receipt>> {
+        let scan = self.inner.scope.scan(&RECEIPT_LOG, (room,)).after((room, since)).through((room, upto));
+        let mut receipts = Vec::new();
+        for ((_, position), key) in scan.rows()? {
+            if key.receipt_type == ReceiptType::ReadPrivate.as_str() && key.user != viewer {
+                continue;
+            }
+            let row = (room, key.receipt_type.as_str(), key.thread.as_str(), key.user.as_ref());
+            let Some(row) = self.inner.scope.get(&RECEIPTS, row)? else { continue };
+            receipts.push(Receipt {
+                user: key.user,
+                receipt_type: key.receipt_type,
+                thread: Some(key.thread).filter(|thread| thread != UNTHREADED),
+                event_id: row.value.event_id,
+                at: row.value.at,
+                position,
+            });
+        }
+        Ok(receipts)
+    }
+
+    pub(crate) fn last_receipt(&self, room: &RoomId) -> Result<Position> {
+        let last = self.inner.scope.scan(&RECEIPT_LOG, (room,)).backward().limit(1).keys()?.pop();
+        Ok(last.map_or(Position::START, |(_, position)| position))
+    }
+}

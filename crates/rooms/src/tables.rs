@@ -1,0 +1,150 @@
+//! The stored schema of rooms, whole. Numbers are never used again.
+
+use kernel::{
+    Position, Timestamp,
+    id::{OwnedDeviceId, OwnedEventId, OwnedRoomAliasId, OwnedRoomId, OwnedTransactionId, OwnedUserId},
+};
+use serde::{Deserialize, Serialize};
+use store::{Space, Stamped, Table};
+
+use crate::{
+    members::{Membership, UserRoom},
+    state::{Node, Root},
+};
+
+/// A room that this server is or was in.
+pub(crate) const ROOMS: Table<(OwnedRoomId,), RoomRow> = Table::new(0x0101, "rooms", Space::Index);
+/// Where the room's event graph ends, and what its state is there.
+pub(crate) const HEADS: Table<(OwnedRoomId,), HeadRow> = Table::new(0x0102, "heads", Space::Index);
+/// Every event that we hold, by room and id; the position is that of the commit that brought it.
+pub(crate) const EVENTS: Table<(OwnedRoomId, OwnedEventId), Stamped<EventRow>> =
+    Table::new(0x0103, "events", Space::Event);
+/// The events that clients see, in the order in which they came.
+pub(crate) const TIMELINE: Table<(OwnedRoomId, Position), OwnedEventIdRow> = Table::new(0x0104, "timeline", Space::Log);
+/// Nodes of state trees by the hash of their content.
+pub(crate) const STATE_NODES: Table<([u8; 32],), Node> = Table::new(0x0105, "state_nodes", Space::Node);
+/// The current state of rooms: (room, type, state key) → event.
+pub(crate) const STATE_NOW: Table<(OwnedRoomId, String, String), OwnedEventIdRow> =
+    Table::new(0x0106, "state_now", Space::Index);
+/// Every user with a membership in a room.
+pub(crate) const MEMBERS: Table<(OwnedRoomId, OwnedUserId), MemberRow> = Table::new(0x0107, "members", Space::Index);
+/// The rooms of each local user, with the position of the last change of membership.
+pub(crate) const USER_ROOMS: Table<(OwnedUserId, OwnedRoomId), Stamped<UserRoom>> =
+    Table::new(0x0108, "user_rooms", Space::Index);
+/// When a local user last joined a room (history visibility "shared" of somebody who left).
+pub(crate) const LAST_JOINS: Table<(OwnedUserId, OwnedRoomId), Stamped<()>> =
+    Table::new(0x0109, "last_joins", Space::Index);
+/// What a client's transaction made: (user, device, room, transaction) → event.
+pub(crate) const TRANSACTIONS: Table<
+    (OwnedUserId, OwnedDeviceId, OwnedRoomId, OwnedTransactionId),
+    OwnedEventIdRow,
+> = Table::new(0x010a, "transactions", Space::Index);
+/// Which events relate to an event, in the order in which they came.
+pub(crate) const RELATIONS: Table<(OwnedRoomId, OwnedEventId, Position), RelationRow> =
+    Table::new(0x010b, "relations", Space::Index);
+/// The roots of threads, with the position of the thread's last event.
+pub(crate) const THREADS: Table<(OwnedRoomId, OwnedEventId), Stamped<()>> =
+    Table::new(0x010c, "threads", Space::Index);
+pub(crate) const ALIASES: Table<(OwnedRoomAliasId,), AliasRow> = Table::new(0x010d, "aliases", Space::Index);
+pub(crate) const ROOM_ALIASES: Table<(OwnedRoomId, OwnedRoomAliasId), ()> =
+    Table::new(0x010e, "room_aliases", Space::Index);
+/// Rooms in the public room directory.
+pub(crate) const PUBLISHED: Table<(OwnedRoomId,), ()> = Table::new(0x010f, "published", Space::Index);
+/// (room, receipt type, thread or "", user) → receipt.
+pub(crate) const RECEIPTS: Table<(OwnedRoomId, String, String, OwnedUserId), Stamped<ReceiptRow>> =
+    Table::new(0x0110, "receipts", Space::Index);
+/// The current receipts in the order of their commits.
+pub(crate) const RECEIPT_LOG: Table<(OwnedRoomId, Position), ReceiptKey> =
+    Table::new(0x0111, "receipt_log", Space::Log);
+/// (room, timestamp, event): finds an event by its time.
+pub(crate) const BY_TIME: Table<(OwnedRoomId, Timestamp, OwnedEventId), ()> =
+    Table::new(0x0112, "by_time", Space::Log);
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct RoomRow {
+    pub(crate) version: String,
+}
+
+/// The end of a room's graph, as the next event will see it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct HeadRow {
+    /// Forward extremities: events that no other event cites yet.
+    pub(crate) extremities: Vec<OwnedEventId>,
+    /// The highest depth among them.
+    pub(crate) depth: u64,
+    /// The current state, resolved over all extremities.
+    pub(crate) state: Root,
+    pub(crate) joined: u64,
+    pub(crate) invited: u64,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct EventRow {
+    /// Canonical JSON as it is federated; pruned once redacted.
+    pub(crate) json: String,
+    /// The state before the event.
+    pub(crate) state_before: Root,
+    /// The current state of the room once the event was in.
+    pub(crate) room_state: Root,
+    /// The redaction that pruned it.
+    pub(crate) redacted_by: Option<OwnedEventId>,
+    /// The device and transaction that sent it, told to nobody else.
+    pub(crate) transaction: Option<(OwnedDeviceId, OwnedTransactionId)>,
+    /// The event that held the same piece of state before.
+    pub(crate) replaces: Option<OwnedEventId>,
+}
+
+/// An event id as a value.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub(crate) struct OwnedEventIdRow(pub(crate) OwnedEventId);
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct MemberRow {
+    pub(crate) membership: Membership,
+    pub(crate) event_id: OwnedEventId,
+    pub(crate) display_name: Option<String>,
+    pub(crate) avatar_url: Option<String>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct RelationRow {
+    pub(crate) event_id: OwnedEventId,
+    pub(crate) rel_type: String,
+    pub(crate) event_type: String,
+    pub(crate) sender: OwnedUserId,
+    /// The key of an annotation.
+    pub(crate) key: Option<String>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct AliasRow {
+    pub(crate) room_id: OwnedRoomId,
+    pub(crate) creator: OwnedUserId,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct ReceiptRow {
+    pub(crate) event_id: OwnedEventId,
+    pub(crate) at: Timestamp,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct ReceiptKey {
+    pub(crate) receipt_type: String,
+    pub(crate) thread: String,
+    pub(crate) user: OwnedUserId,
+}
+
+store::record! {
+    RoomRow: 1;
+    HeadRow: 1;
+    EventRow: 1;
+    OwnedEventIdRow: 1;
+    MemberRow: 1;
+    UserRoom: 1;
+    RelationRow: 1;
+    AliasRow: 1;
+    ReceiptRow: 1;
+    ReceiptKey: 1;
+}

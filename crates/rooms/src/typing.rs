@@ -1,0 +1,109 @@
+//! Who is typing: in memory only, by design lost at a restart.
+
+use std::{collections::HashMap, time::Duration};
+
+use kernel::{
+    Timestamp,
+    id::{OwnedRoomId, OwnedUserId, RoomId, UserId},
+};
+use parking_lot::Mutex;
+use tokio::sync::watch;
+
+/// Longest time that one notice of typing holds.
+const HOLDS_MAX: Duration = Duration::from_secs(120);
+/// Users shown as typing in one room.
+const TYPISTS_MAX: usize = 100;
+
+/// A tenant's typists. Changes are numbered; numbers grow across restarts, as they begin at the time of the start.
+pub struct Typing {
+    rooms: Mutex<HashMap<OwnedRoomId, Typists>>,
+    serial: watch::Sender<u64>,
+}
+
+#[derive(Default)]
+struct Typists {
+    until: Vec<(OwnedUserId, Timestamp)>,
+    changed: u64,
+}
+
+impl Typing {
+    pub(crate) fn new(started: Timestamp) -> Self {
+        Self { rooms: Mutex::default(), serial: watch::Sender::new(started.0) }
+    }
+
+    /// Says that the user types in the room for this long, or (`None`) no longer. The edge has checked that they are in it.
+    /// Returns until when it holds.
+    pub fn set(&self, room: &RoomId, user: &UserId, holds: Option<Duration>, now: Timestamp) -> Timestamp {
+        let until = now.plus(holds.unwrap_or_default().min(HOLDS_MAX));
+        let mut rooms = self.rooms.lock();
+        let typists = rooms.entry(room.to_owned()).or_default();
+        let before = typists.until.len();
+        let known = typists.until.iter().position(|(typist, _)| typist == user);
+        let changed = match (known, holds) {
+            (Some(index), None) => {
+                typists.until.remove(index);
+                true
+            }
+            (Some(index), Some(_)) => {
+                if let Some((_, end)) = typists.until.get_mut(index) {
+                    *end = until;
+                }
+                false
+            }
+            (None, Some(_)) if before < TYPISTS_MAX => {
+                typists.until.push((user.to_owned(), until));
+                true
+            }
+            (None, _) => false,
+        };
+        if changed {
+            typists.changed = self.advance();
+        }
+        until
+    }
+
+    /// Drops those whose time is over; the edge calls it when the first may have run out.
+    pub fn expire(&self, now: Timestamp) {
+        self.rooms.lock().retain(|_, typists| {
+            let before = typists.until.len();
+            typists.until.retain(|(_, until)| *until > now);
+            if typists.until.len() != before {
+                typists.changed = self.advance();
+            }
+            // An empty room is kept for those who still have to be told that nobody types.
+            !typists.until.is_empty() || *self.serial.borrow() - typists.changed < 10_000
+        });
+    }
+
+    /// The users typing in the room, if that changed after `since`.
+    pub fn changed_since(&self, room: &RoomId, since: u64) -> Option<Vec<OwnedUserId>> {
+        let rooms = self.rooms.lock();
+        let typists = rooms.get(room).filter(|typists| typists.changed > since)?;
+        Some(typists.until.iter().map(|(user, _)| user.clone()).collect())
+    }
+
+    /// The rooms in which something changed after `since`.
+    pub fn rooms_changed_since(&self, since: u64) -> Vec<OwnedRoomId> {
+        let rooms = self.rooms.lock();
+        rooms.iter().filter(|(_, typists)| typists.changed > since).map(|(room, _)| room.clone()).collect()
+    }
+
+    /// The number of the last change.
+    pub fn serial(&self) -> u64 {
+        *self.serial.borrow()
+    }
+
+    /// Follows the changes.
+    pub fn changes(&self) -> watch::Receiver<u64> {
+        self.serial.subscribe()
+    }
+
+    fn advance(&self) -> u64 {
+        let mut now = 0;
+        self.serial.send_modify(|serial| {
+            *serial += 1;
+            now = *serial;
+        });
+        now
+    }
+}

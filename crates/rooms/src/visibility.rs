@@ -1,0 +1,161 @@
+//! Who may see which event: the one function behind every read path (spec, "Room history visibility").
+
+use std::{collections::HashMap, sync::Arc};
+
+use events::content::{self, HistoryVisibility};
+use kernel::{
+    Position,
+    id::{OwnedUserId, RoomId, UserId},
+};
+
+use crate::{
+    Error, Event, Inner, Membership, Result, Rooms,
+    accept::member_of,
+    room::Room,
+    state::Root,
+};
+
+/// How a user stands towards a room: which version of its state they may read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Standing {
+    /// In the room, or the room is open to the world's eyes: the state of now.
+    Present,
+    /// Was in it until here: the state of then.
+    Left { state: Root, position: Position },
+}
+
+/// One user's view of one room's history.
+pub struct Viewer<'a> {
+    inner: &'a Inner,
+    room: Arc<Room>,
+    user: OwnedUserId,
+    now: Option<Membership>,
+    last_join: Option<Position>,
+    /// Neighbouring events mostly have the same state.
+    seen: HashMap<Root, (HistoryVisibility, Option<Membership>)>,
+}
+
+impl Rooms {
+    /// What the user may read of the room.
+    ///
+    /// # Errors
+    /// [`Error::NotMember`] for somebody who never was in it, or has forgotten it, unless all the world may read it; also
+    /// for a room that is not there, so that nobody learns which are.
+    pub fn standing(&self, room: &RoomId, user: &UserId) -> Result<Standing> {
+        let own = self.rooms_of(user)?.get(room).cloned();
+        match own.as_ref().map(|own| own.room.membership) {
+            Some(Membership::Join) => return Ok(Standing::Present),
+            Some(Membership::Leave | Membership::Ban) if own.as_ref().is_some_and(|own| !own.room.forgotten) => {
+                if let Some(own) = own
+                    && self.last_join(user, room)?.is_some()
+                {
+                    let loaded = self.inner.room(room)?;
+                    let event = self.inner.event(&loaded, &own.room.event_id)?.ok_or(Error::NoSuchRoom)?;
+                    return Ok(Standing::Left { state: event.room_state, position: event.position });
+                }
+            }
+            _ => {}
+        }
+        match self.inner.room(room) {
+            Ok(_) if self.world_readable(room)? => Ok(Standing::Present),
+            Ok(_) | Err(Error::NoSuchRoom) => Err(Error::NotMember),
+            Err(error) => Err(error),
+        }
+    }
+
+    fn world_readable(&self, room: &RoomId) -> Result<bool> {
+        let event = self.current_state(room, "m.room.history_visibility", "")?;
+        Ok(event.is_some_and(|e| content::history_visibility(&e.pdu) == HistoryVisibility::WorldReadable))
+    }
+
+    /// The user's view of the room's history.
+    pub fn viewer(&self, room: &RoomId, user: &UserId) -> Result<Viewer<'_>> {
+        let room = self.inner.room(room)?;
+        let own = self.rooms_of(user)?.get(&room.id).map(|own| own.room.membership);
+        let last_join = self.last_join(user, &room.id)?;
+        let user = user.to_owned();
+        Ok(Viewer { inner: &self.inner, room, user, now: own, last_join, seen: HashMap::new() })
+    }
+
+    /// The event, if the user may see it.
+    ///
+    /// # Errors
+    /// [`Error::NoSuchEvent`], alike for an event that is not there, is another room's, or is hidden.
+    pub fn visible_event(&self, room: &RoomId, user: &UserId, id: &kernel::id::EventId) -> Result<Arc<Event>> {
+        let mut viewer = self.viewer(room, user).map_err(|error| match error {
+            Error::NoSuchRoom => Error::NoSuchEvent,
+            other => other,
+        })?;
+        let event = self.inner.event(&viewer.room, id)?.ok_or(Error::NoSuchEvent)?;
+        if viewer.sees(&event)? { Ok(event) } else { Err(Error::NoSuchEvent) }
+    }
+}
+
+impl Viewer<'_> {
+    pub fn user(&self) -> &UserId {
+        &self.user
+    }
+
+    /// The user's membership now.
+    pub fn membership(&self) -> Option<Membership> {
+        self.now
+    }
+
+    pub(crate) fn room(&self) -> &Arc<Room> {
+        &self.room
+    }
+
+    /// Whether the user may see the event.
+    pub fn sees(&mut self, event: &Event) -> Result<bool> {
+        let (visibility, membership) = self.at(event.state_before)?;
+        if self.allows(visibility, membership, event.position) {
+            return Ok(true);
+        }
+        // Events that change what decides are seen by whoever may see either side of the change.
+        if event.pdu.is("m.room.history_visibility", "") {
+            return Ok(self.allows(content::history_visibility(&event.pdu), membership, event.position));
+        }
+        match member_of(&event.pdu) {
+            Some((user, after)) if user == self.user => Ok(self.allows(visibility, Some(after), event.position)),
+            _ => Ok(false),
+        }
+    }
+
+    /// The user's membership at an event (`unsigned.membership`): after it, if the event is about it.
+    pub fn membership_at(&mut self, event: &Event) -> Result<Option<Membership>> {
+        match member_of(&event.pdu) {
+            Some((user, after)) if user == self.user => Ok(Some(after)),
+            _ => Ok(self.at(event.state_before)?.1),
+        }
+    }
+
+    fn allows(&self, visibility: HistoryVisibility, membership: Option<Membership>, at: Position) -> bool {
+        let joined_later = self.now == Some(Membership::Join) || self.last_join.is_some_and(|joined| joined > at);
+        match visibility {
+            HistoryVisibility::WorldReadable => true,
+            _ if membership == Some(Membership::Join) => true,
+            HistoryVisibility::Shared => joined_later,
+            HistoryVisibility::Invited => membership == Some(Membership::Invite),
+            HistoryVisibility::Joined => false,
+        }
+    }
+
+    fn at(&mut self, state: Root) -> Result<(HistoryVisibility, Option<Membership>)> {
+        if let Some(known) = self.seen.get(&state) {
+            return Ok(*known);
+        }
+        let read = |event_type: &str, state_key: &str| -> Result<Option<Arc<Event>>> {
+            match self.inner.trees.get(state, event_type, state_key)? {
+                Some(id) => self.inner.event(&self.room, &id),
+                None => Ok(None),
+            }
+        };
+        let visibility = read("m.room.history_visibility", "")?
+            .map_or(HistoryVisibility::Shared, |event| content::history_visibility(&event.pdu));
+        let membership = read("m.room.member", self.user.as_str())?
+            .and_then(|event| member_of(&event.pdu))
+            .map(|(_, membership)| membership);
+        self.seen.insert(state, (visibility, membership));
+        Ok((visibility, membership))
+    }
+}

@@ -50,7 +50,7 @@ pub fn authorise(
         };
     }
     check_state_dependent_auth_rules(&version.rules().authorization, event, |event_type, state_key| {
-        fetch_state(&event_type.to_cow_str(), state_key)
+        fetch_state(&event_type.to_string(), state_key)
     })
     .map_err(Error::Denied)
 }
@@ -73,3 +73,6 @@ fn check_room_is_of_create(event: &Pdu, fetch: impl Fn(&EventId) -> Option<Arc<P
         None => Err(Error::Denied("the room's create event is not known".into())),
     }
 }
+
+#[cfg(test)]
+mod tests;

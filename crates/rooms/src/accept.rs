@@ -6,9 +6,7 @@
 use std::{cell::RefCell, collections::HashMap, sync::Arc};
 
 use events::{Pdu, content::MemberContent};
-use kernel::{
-    id::{EventId, OwnedDeviceId, OwnedEventId, OwnedTransactionId, OwnedUserId, RoomId},
-};
+use kernel::id::{EventId, OwnedDeviceId, OwnedEventId, OwnedTransactionId, OwnedUserId, RoomId};
 use store::{Batch, Stamp, Stamped};
 use tokio::sync::OwnedMutexGuard;
 
@@ -18,8 +16,8 @@ use crate::{
     room::{Room, Writer},
     state::{Growth, Root},
     tables::{
-        BY_TIME, EVENTS, EventRow, HEADS, HeadRow, LAST_JOINS, MEMBERS, MemberRow, OwnedEventIdRow, STATE_NOW, TIMELINE,
-        TRANSACTIONS, USER_ROOMS,
+        BY_TIME, EVENTS, EventRow, HEADS, HeadRow, LAST_JOINS, MEMBERS, MemberRow, OwnedEventIdRow, STATE_NOW,
+        TIMELINE, TRANSACTIONS, USER_ROOMS,
     },
 };
 
@@ -175,7 +173,9 @@ impl<'a> Unit<'a> {
 
     fn authorise(&self, pdu: &Pdu) -> Result<()> {
         let failure = RefCell::new(None);
-        let keep = |error: Error| drop(failure.borrow_mut().get_or_insert(error));
+        let keep = |error: Error| {
+            failure.borrow_mut().get_or_insert(error);
+        };
         let version = self.room.version;
         let fetch = |id: &EventId| self.event(id).map_err(keep).ok();
         let state = |event_type: &str, key: &str| self.state(event_type, key).map_err(keep).ok().flatten();
@@ -286,7 +286,8 @@ impl<'a> Unit<'a> {
 
     /// The power levels of the room as this unit has it.
     pub(crate) fn power_levels(&self) -> Result<events::PowerLevels> {
-        let create = self.state("m.room.create", "")?.ok_or_else(|| Error::Damaged("a room without creation".into()))?;
+        let create =
+            self.state("m.room.create", "")?.ok_or_else(|| Error::Damaged("a room without creation".into()))?;
         let levels = self.state("m.room.power_levels", "")?;
         Ok(events::PowerLevels::read(self.room.version, &create, levels.as_deref()))
     }

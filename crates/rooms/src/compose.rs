@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use events::{CanonicalJsonObject, Draft, Pdu, Power, content::Membership};
-use kernel::id::{EventId, OwnedDeviceId, OwnedEventId, OwnedRoomAliasId, OwnedTransactionId, OwnedUserId, RoomId, UserId};
+use kernel::id::{
+    EventId, OwnedDeviceId, OwnedEventId, OwnedRoomAliasId, OwnedTransactionId, OwnedUserId, RoomId, UserId,
+};
 use serde_json::{Map, Value, value::RawValue};
 
 use crate::{

@@ -72,12 +72,7 @@ impl Rooms {
     }
 
     /// All of a new room but its commit.
-    pub(crate) async fn found(
-        &self,
-        creator: &Actor,
-        version: RoomVersion,
-        request: &CreateRoom,
-    ) -> Result<Unit<'_>> {
+    pub(crate) async fn found(&self, creator: &Actor, version: RoomVersion, request: &CreateRoom) -> Result<Unit<'_>> {
         let mut unit = self.lay_foundation(creator, version, request).await?;
         unit.set_membership(creator, &creator.user, membership_content(Membership::Join, None))?;
         let preset = request.preset.unwrap_or(match request.visibility {
@@ -107,12 +102,7 @@ impl Rooms {
     }
 
     /// The create event, which from version 12 on gives the room its id.
-    async fn lay_foundation(
-        &self,
-        creator: &Actor,
-        version: RoomVersion,
-        request: &CreateRoom,
-    ) -> Result<Unit<'_>> {
+    async fn lay_foundation(&self, creator: &Actor, version: RoomVersion, request: &CreateRoom) -> Result<Unit<'_>> {
         let id_from_event = version.room_id_is_create_event();
         let room_id = (!id_from_event).then(|| self.new_room_id()).transpose()?;
         let content = creation_content(creator, version, request)?;

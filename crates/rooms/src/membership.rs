@@ -54,8 +54,7 @@ impl Rooms {
                 && member.user.server_name() == self.server_name()
                 && powers.of(&member.user) >= Power::from(powers.invite)
         });
-        able.map(|member| Some(member.user))
-            .ok_or_else(|| Error::Denied("Nobody here may let you in".to_owned()))
+        able.map(|member| Some(member.user)).ok_or_else(|| Error::Denied("Nobody here may let you in".to_owned()))
     }
 
     /// Leaves the room, declines its invite or withdraws a knock.

@@ -5,10 +5,7 @@ use kernel::id::{OwnedEventId, OwnedRoomId, RoomId, UserId};
 
 use serde_json::{Map, Value};
 
-use crate::{
-    Change, Error, Result, Rooms, TOPIC,
-    tables::PUBLISHED,
-};
+use crate::{Change, Error, Result, Rooms, TOPIC, tables::PUBLISHED};
 
 /// A room at a glance (spec, "PublishedRoomsChunk", `GET /room_summary`).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -255,4 +255,3 @@ impl Rooms {
         Ok(Related { events, next: None, depth: None })
     }
 }
-

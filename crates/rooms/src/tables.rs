@@ -35,16 +35,13 @@ pub(crate) const USER_ROOMS: Table<(OwnedUserId, OwnedRoomId), Stamped<UserRoom>
 pub(crate) const LAST_JOINS: Table<(OwnedUserId, OwnedRoomId), Stamped<()>> =
     Table::new(0x0109, "last_joins", Space::Index);
 /// What a client's transaction made: (user, device, room, transaction) → event.
-pub(crate) const TRANSACTIONS: Table<
-    (OwnedUserId, OwnedDeviceId, OwnedRoomId, OwnedTransactionId),
-    OwnedEventIdRow,
-> = Table::new(0x010a, "transactions", Space::Index);
+pub(crate) const TRANSACTIONS: Table<(OwnedUserId, OwnedDeviceId, OwnedRoomId, OwnedTransactionId), OwnedEventIdRow> =
+    Table::new(0x010a, "transactions", Space::Index);
 /// Which events relate to an event, in the order in which they came.
 pub(crate) const RELATIONS: Table<(OwnedRoomId, OwnedEventId, Position), RelationRow> =
     Table::new(0x010b, "relations", Space::Index);
 /// The roots of threads, with the position of the thread's last event.
-pub(crate) const THREADS: Table<(OwnedRoomId, OwnedEventId), Stamped<()>> =
-    Table::new(0x010c, "threads", Space::Index);
+pub(crate) const THREADS: Table<(OwnedRoomId, OwnedEventId), Stamped<()>> = Table::new(0x010c, "threads", Space::Index);
 pub(crate) const ALIASES: Table<(OwnedRoomAliasId,), AliasRow> = Table::new(0x010d, "aliases", Space::Index);
 pub(crate) const ROOM_ALIASES: Table<(OwnedRoomId, OwnedRoomAliasId), ()> =
     Table::new(0x010e, "room_aliases", Space::Index);
@@ -57,8 +54,7 @@ pub(crate) const RECEIPTS: Table<(OwnedRoomId, String, String, OwnedUserId), Sta
 pub(crate) const RECEIPT_LOG: Table<(OwnedRoomId, Position), ReceiptKey> =
     Table::new(0x0111, "receipt_log", Space::Log);
 /// (room, timestamp, event): finds an event by its time.
-pub(crate) const BY_TIME: Table<(OwnedRoomId, Timestamp, OwnedEventId), ()> =
-    Table::new(0x0112, "by_time", Space::Log);
+pub(crate) const BY_TIME: Table<(OwnedRoomId, Timestamp, OwnedEventId), ()> = Table::new(0x0112, "by_time", Space::Log);
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct RoomRow {

@@ -77,15 +77,11 @@ impl Rooms {
         let mut initial_state = Vec::new();
         for event_type in CARRIED_OVER {
             if let Some(event) = state(event_type)? {
-                initial_state.push(NewEvent {
-                    content: event.pdu.content().to_owned(),
-                    ..empty_state(event_type)?
-                });
+                initial_state.push(NewEvent { content: event.pdu.content().to_owned(), ..empty_state(event_type)? });
             }
         }
         let levels = state("m.room.power_levels")?;
-        let mut levels: Map<String, Value> =
-            levels.and_then(|event| event.pdu.content_as().ok()).unwrap_or_default();
+        let mut levels: Map<String, Value> = levels.and_then(|event| event.pdu.content_as().ok()).unwrap_or_default();
         if version.privileges_creators()
             && let Some(users) = levels.get_mut("users").and_then(Value::as_object_mut)
         {
@@ -101,8 +97,7 @@ impl Rooms {
                 users.entry(actor.user.to_string()).or_insert(json!(100));
             }
         }
-        let visibility =
-            if self.is_published(room)? { Visibility::Public } else { Visibility::Private };
+        let visibility = if self.is_published(room)? { Visibility::Public } else { Visibility::Private };
         Ok(CreateRoom {
             version: Some(version.as_str().to_owned()),
             visibility,

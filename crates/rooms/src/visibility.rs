@@ -8,12 +8,7 @@ use kernel::{
     id::{OwnedUserId, RoomId, UserId},
 };
 
-use crate::{
-    Error, Event, Inner, Membership, Result, Rooms,
-    accept::member_of,
-    room::Room,
-    state::Root,
-};
+use crate::{Error, Event, Inner, Membership, Result, Rooms, accept::member_of, room::Room, state::Root};
 
 /// How a user stands towards a room: which version of its state they may read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

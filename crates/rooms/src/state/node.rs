@@ -1,6 +1,5 @@
 //! A node of a state tree: its content, its bytes, and its name, which is the hash of the bytes.
 
-use bytes::Bytes;
 use kernel::id::OwnedEventId;
 use serde::{Deserialize, Serialize};
 use store::Record;
@@ -9,7 +8,7 @@ use store::Record;
 pub(super) const LEAF_ENTRIES_MAX: usize = 8;
 
 /// Children of a branch: one for each value of 4 bits of a key's hash.
-pub(super) const FAN_OUT: usize = 16;
+pub(crate) const FAN_OUT: usize = 16;
 
 /// The name of a node: BLAKE3 of its bytes. A state is named by its root; equal states have one root.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -49,14 +48,14 @@ impl Path {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Child {
-    pub(super) root: Root,
+pub(crate) struct Child {
+    pub(crate) root: Root,
     /// Entries below: tells when a branch is small enough to be a leaf again.
-    pub(super) entries: u32,
+    pub(crate) entries: u32,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) enum Node {
+pub(crate) enum Node {
     /// Sorted by path, so that a set of entries has one form.
     Leaf(Vec<Entry>),
     Branch(Box<[Option<Child>; FAN_OUT]>),
@@ -65,10 +64,9 @@ pub(super) enum Node {
 store::record! { Node: 1; }
 
 impl Node {
-    /// The node's name and bytes.
-    pub(super) fn seal(&self) -> Result<(Root, Bytes), String> {
-        let bytes = Bytes::from(self.encode()?);
-        Ok((Root(*blake3::hash(&bytes).as_bytes()), bytes))
+    /// The node's name.
+    pub(super) fn root(&self) -> Result<Root, String> {
+        Ok(Root(*blake3::hash(&self.encode()?).as_bytes()))
     }
 
     pub(super) fn entries(&self) -> usize {

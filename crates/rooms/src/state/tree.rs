@@ -180,11 +180,8 @@ impl<'a> Growth<'a> {
     /// The state after `event_id` became the state of its key.
     pub fn insert(&mut self, root: Root, event_type: &str, state_key: &str, event_id: &EventId) -> Result<Root> {
         let path = Path::of(event_type, state_key);
-        let entry = Entry {
-            event_type: event_type.to_owned(),
-            state_key: state_key.to_owned(),
-            event_id: event_id.to_owned(),
-        };
+        let entry =
+            Entry { event_type: event_type.to_owned(), state_key: state_key.to_owned(), event_id: event_id.to_owned() };
         Ok(self.grow(root, path, entry, 0)?.root)
     }
 
@@ -262,10 +259,9 @@ impl<'a> Growth<'a> {
 
     fn keep(&mut self, node: Node) -> Result<Child> {
         let damaged = |reason| store::Error::Damaged { table: STATE_NODES.name(), reason };
-        let (root, _) = node.seal().map_err(damaged)?;
+        let root = node.root().map_err(damaged)?;
         let entries = u32::try_from(node.entries()).unwrap_or(u32::MAX);
         self.fresh.insert(root, Arc::new(node));
         Ok(Child { root, entries })
     }
 }
-

@@ -54,6 +54,7 @@
 //! hosts.insert("matrix.metz.example", Arc::clone(&metz));        // any time, also while requests are served
 //! let limiter = Arc::new(web::Limiter::new(web::Limits::default(), clock));
 //! let site = Arc::new(web::Site::new(hosts, routes, limiter, web::Proxies::parse(["127.0.0.1"])?)?);
+//! web::Server::new(site, web::Capacity::default(), shutdown.clone()).run(listener, None).await; // until `shutdown.begin()`
 //! ```
 //!
 //! A test asks the site itself: `site.answer(http::Request, &web::Peer::plain(address)).await`. The table for tests that go
@@ -67,9 +68,11 @@ mod handler;
 mod hosts;
 mod limit;
 mod origin;
+pub mod outbound;
 mod record;
 mod reply;
 mod route;
+pub mod serve;
 mod shutdown;
 mod site;
 mod strict;
@@ -86,10 +89,12 @@ pub use handler::Handler;
 pub use hosts::Hosts;
 pub use limit::{Bucket, Limiter, Limits, Rate, Rule, Subject};
 pub use origin::{Origin, Peer};
+pub use outbound::{Outbound, OutboundError, OutboundPolicy};
 pub use reply::{Json, Raw, Reply};
 pub use route::{Access, Route, RouteInfo, Routes};
+pub use serve::{Capacity, Server, TlsSource};
 pub use shutdown::Shutdown;
-pub use site::Site;
+pub use site::{Site, URI_BYTES_MAX};
 pub use table::RouteError;
 pub use town::{Caller, Identity, Session, SessionKind, Town};
 pub use visit::Visit;

@@ -181,7 +181,7 @@ fn forget(full_at: &mut HashMap<u64, u64>, now: u64) {
 }
 
 /// An IPv6 subscriber has at least a /64 to choose addresses from.
-fn network(address: IpAddr) -> IpAddr {
+pub(crate) fn network(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V4(address) => IpAddr::V4(address),
         IpAddr::V6(address) => IpAddr::V6(Ipv6Addr::from_bits(address.to_bits() & !u128::from(u64::MAX))),

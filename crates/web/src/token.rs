@@ -35,7 +35,7 @@ pub fn find<'a>(headers: &'a HeaderMap, uri: &'a Uri) -> Result<Option<std::borr
 /// The token after `Bearer` (its case does not matter, RFC 9110 §11.1); None for another scheme or nothing after it.
 fn bearer(value: &[u8]) -> Result<Option<&str>> {
     let (scheme, rest) = value.split_at_checked(6).unwrap_or((value, b""));
-    if !scheme.eq_ignore_ascii_case(b"bearer") || !rest.first().is_none_or(|byte| *byte == b' ') {
+    if !scheme.eq_ignore_ascii_case(b"bearer") || rest.first().is_some_and(|byte| *byte != b' ') {
         return Ok(None);
     }
     let token = std::str::from_utf8(rest).map_err(|_| Error::unknown_token(false))?.trim();

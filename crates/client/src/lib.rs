@@ -7,6 +7,8 @@ mod keys;
 mod rooms;
 mod routes;
 mod sync;
+#[cfg(test)]
+mod testing;
 mod town;
 
 pub use routes::routes;

@@ -158,7 +158,9 @@ impl<'a> Unit<'a> {
     fn take_batch(&mut self) -> Batch {
         let mut batch = std::mem::replace(&mut self.batch, self.inner.scope.batch());
         batch.put(&HEADS, (self.room.id.as_ref(),), &self.head);
-        self.growth.write(self.roots.drain(..), &mut batch);
+        for root in self.roots.drain(..) {
+            self.growth.write(root, &mut batch);
+        }
         batch
     }
 

@@ -192,15 +192,15 @@ impl<'a> Growth<'a> {
         })
     }
 
-    /// Writes the nodes that the state of one of `roots` consists of, and that are new.
-    pub(crate) fn write(&self, roots: impl IntoIterator<Item = Root>, batch: &mut Batch) {
-        for root in roots {
-            // What is not fresh is in the store already, and so is all below it.
-            let Some(node) = self.fresh.get(&root) else { continue };
-            batch.put(&STATE_NODES, (root.0,), node.as_ref());
-            self.trees.cache.insert(root, node.clone());
-            if let Node::Branch(children) = node.as_ref() {
-                self.write(children.iter().flatten().map(|child| child.root), batch);
+    /// Writes the new nodes that this state consists of, each once.
+    pub(crate) fn write(&mut self, root: Root, batch: &mut Batch) {
+        // What is not fresh is in the store already, and so is all below it.
+        let Some(node) = self.fresh.remove(&root) else { return };
+        batch.put(&STATE_NODES, (root.0,), node.as_ref());
+        self.trees.cache.insert(root, node.clone());
+        if let Node::Branch(children) = node.as_ref() {
+            for child in children.iter().flatten() {
+                self.write(child.root, batch);
             }
         }
     }

@@ -20,6 +20,8 @@ pub enum Change {
     ToDevice { user: OwnedUserId, device: OwnedDeviceId },
     /// Device keys, cross-signing keys or their signatures changed: those who share a room must ask again.
     DeviceKeys { user: OwnedUserId },
+    /// The user signed another's master key: only the user's own devices must ask for it again.
+    Signed { user: OwnedUserId, signed: OwnedUserId },
     /// The device's one-time or fallback keys became more or fewer.
     OneTimeKeys { user: OwnedUserId, device: OwnedDeviceId },
     /// A session began, or its tokens changed.
@@ -39,6 +41,7 @@ impl Change {
             | Self::AccountData { user, .. }
             | Self::ToDevice { user, .. }
             | Self::DeviceKeys { user }
+            | Self::Signed { user, .. }
             | Self::OneTimeKeys { user, .. }
             | Self::Session { user, .. }
             | Self::SessionEnded { user, .. }

@@ -2,9 +2,12 @@
 
 pub(crate) mod cross_signing;
 pub(crate) mod device;
+pub(crate) mod device_lists;
 pub(crate) mod one_time;
 pub(crate) mod query;
 pub(crate) mod signatures;
+pub(crate) mod upload;
+pub(crate) mod verify;
 
 use std::collections::BTreeMap;
 
@@ -58,3 +61,6 @@ pub struct SignatureFailure {
     pub kind: Kind,
     pub reason: String,
 }
+
+#[cfg(test)]
+mod tests;

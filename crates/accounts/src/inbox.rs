@@ -22,8 +22,8 @@ const CONTENT_BYTES_MAX: usize = 65_535;
 const KIND_BYTES_MAX: usize = 255;
 const TXN_ID_BYTES_MAX: usize = 255;
 /// Devices that one request reaches, and bytes that it puts into inboxes.
-const RECIPIENTS_MAX: usize = 10_000;
-const REQUEST_BYTES_MAX: usize = 6_000_000;
+const RECIPIENTS_MAX: usize = 5_000;
+const REQUEST_BYTES_MAX: usize = 4_000_000;
 /// Messages that wait for one device, and their bytes. Beyond, the oldest make room (hazard K6).
 const WAITING_MAX: usize = 10_000;
 const WAITING_BYTES_MAX: usize = 10_000_000;

@@ -21,6 +21,8 @@ use crate::{
 /// The algorithm that clients use, counted even when there is none left.
 pub const ONE_TIME_KEY_ALGORITHM: &str = "signed_curve25519";
 
+/// One-time keys that a device may have on the server.
+pub(crate) const ONE_TIME_KEYS_MAX: usize = 1_000;
 /// Devices of one claim.
 const REQUESTS_MAX: usize = 5_000;
 /// Times that a claim starts again because another took the same key.
@@ -127,16 +129,21 @@ impl Accounts {
     /// The oldest key that no other claim is about to take.
     fn reserve(&self, request: &ClaimRequest) -> Result<Option<(InFlight, OneTimeKeyRow)>> {
         let ClaimRequest { user, device, algorithm } = request;
-        let in_flight = self.inner.claims.lock().len();
         let prefix = (&**user, &**device, algorithm.as_str());
-        // So many rows that one of them is free, if there is a free one.
-        let rows = self.scope().scan(&ONE_TIME_KEYS, prefix).limit(in_flight + 1).rows()?;
-        let mut claims = self.inner.claims.lock();
-        let free = rows.into_iter().find(|(key, _)| !claims.contains(key));
-        if let Some((key, _)) = &free {
-            claims.insert(key.clone());
+        // The first is nearly always free.
+        for limit in [1, 16, ONE_TIME_KEYS_MAX] {
+            let rows = self.scope().scan(&ONE_TIME_KEYS, prefix).limit(limit).rows()?;
+            let last = rows.len() < limit;
+            let mut claims = self.inner.claims.lock();
+            if let Some((key, row)) = rows.into_iter().find(|(key, _)| !claims.contains(key)) {
+                claims.insert(key.clone());
+                return Ok(Some((key, row)));
+            }
+            if last {
+                break;
+            }
         }
-        Ok(free)
+        Ok(None)
     }
 
     pub(crate) fn erase_one_time_keys(&self, batch: &mut Batch, user: &UserId, device: &DeviceId) -> Result<()> {

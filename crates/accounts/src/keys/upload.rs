@@ -8,6 +8,7 @@ use store::{Batch, Stamp};
 
 use super::{
     KeyUpload, device,
+    one_time::ONE_TIME_KEYS_MAX,
     verify::{key_bytes, signed_part},
 };
 use crate::{
@@ -18,8 +19,6 @@ use crate::{
 /// Longest one-time key object, and longest `algorithm:key_id`.
 const KEY_BYTES_MAX: usize = 2_048;
 const KEY_ID_BYTES_MAX: usize = 255;
-/// One-time keys that a device may have on the server.
-const ONE_TIME_KEYS_MAX: usize = 1_000;
 /// Algorithms for which a device may have a fallback key.
 const FALLBACK_KEYS_MAX: usize = 16;
 

@@ -14,7 +14,8 @@ use quick_cache::{Weighter, sync::Cache};
 use store::{Announcement, Stamped};
 
 use crate::{
-    Change, Error, Result, TOPIC,
+    Change, Error, Membership, Result, TOPIC,
+    accept::member_of,
     room::Room,
     state::Root,
     tables::{EVENTS, EventRow},
@@ -39,6 +40,13 @@ pub struct Event {
     pub transaction: Option<(OwnedDeviceId, OwnedTransactionId)>,
     /// The event that was this piece of state before.
     pub replaces: Option<OwnedEventId>,
+}
+
+impl Event {
+    /// What a member event says; `None` for any other.
+    pub fn membership(&self) -> Option<Membership> {
+        member_of(&self.pdu).map(|(_, membership)| membership)
+    }
 }
 
 #[derive(Clone)]

@@ -11,8 +11,16 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     Result, Rooms,
-    tables::{HEADS, LAST_JOINS, MEMBERS, USER_ROOMS},
+    accept::member_of,
+    tables::{HEADS, LAST_JOINS, MEMBERS, STATE_NOW, TIMELINE, USER_ROOMS},
 };
+
+/// Heroes of a room (spec, "m.heroes").
+const HEROES_MAX: usize = 5;
+/// Members that are looked at to find them.
+const HEROES_SOUGHT_MAX: usize = 200;
+/// Timeline rows read at a time when looking for changes of membership.
+const CHANGES_AT_A_TIME: usize = 500;
 
 /// A room as one local user has it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -121,6 +129,58 @@ impl Rooms {
             }
         }
         Ok(false)
+    }
+
+    /// Whether the local user ever was in the room.
+    pub fn was_member(&self, room: &RoomId, user: &UserId) -> Result<bool> {
+        Ok(self.last_join(user, room)?.is_some())
+    }
+
+    /// Whom a room without a name is named after: the first others who are in it or invited, or else who were; `None` for
+    /// a room that has a name (spec, "Calculating the display name for a room").
+    pub fn heroes(&self, room: &RoomId, user: &UserId) -> Result<Option<Vec<OwnedUserId>>> {
+        for event_type in ["m.room.name", "m.room.canonical_alias"] {
+            if self.inner.scope.has(&STATE_NOW, (room, event_type, ""))? {
+                return Ok(None);
+            }
+        }
+        let rows = self.inner.scope.scan(&MEMBERS, (room,)).limit(HEROES_SOUGHT_MAX).rows()?;
+        let others = || rows.iter().filter(|((_, member), _)| member != user);
+        let these = |wanted: &[Membership]| -> Vec<OwnedUserId> {
+            let found = others().filter(|(_, row)| wanted.contains(&row.membership));
+            found.take(HEROES_MAX).map(|((_, member), _)| member.clone()).collect()
+        };
+        let present = these(&[Membership::Join, Membership::Invite]);
+        Ok(Some(if present.is_empty() { these(&[Membership::Leave, Membership::Ban]) } else { present }))
+    }
+
+    /// Who came or went after `since`, up to and including `upto`, and what they are now.
+    pub fn member_changes(
+        &self,
+        room: &RoomId,
+        since: Position,
+        upto: Position,
+    ) -> Result<HashMap<OwnedUserId, Membership>> {
+        let loaded = self.inner.room(room)?;
+        let mut changes = HashMap::new();
+        let mut after = since;
+        loop {
+            let scan = self.inner.scope.scan(&TIMELINE, (room,)).after((room, after)).through((room, upto));
+            let rows = scan.limit(CHANGES_AT_A_TIME).rows()?;
+            let Some(((_, last), _)) = rows.last() else { return Ok(changes) };
+            after = *last;
+            let ids: Vec<OwnedEventId> = rows.into_iter().map(|(_, id)| id.0).collect();
+            for event in self.inner.events(&loaded, &ids)? {
+                let Some((user, membership)) = member_of(&event.pdu) else { continue };
+                let before = match &event.replaces {
+                    Some(id) => self.inner.event(&loaded, id)?.and_then(|event| event.membership()),
+                    None => None,
+                };
+                if before != Some(membership) {
+                    changes.insert(user, membership);
+                }
+            }
+        }
     }
 
     pub(crate) fn last_join(&self, user: &UserId, room: &RoomId) -> Result<Option<Position>> {

@@ -96,6 +96,10 @@ impl Viewer<'_> {
         self.now
     }
 
+    pub fn room_id(&self) -> &RoomId {
+        &self.room.id
+    }
+
     pub(crate) fn room(&self) -> &Arc<Room> {
         &self.room
     }
@@ -110,10 +114,8 @@ impl Viewer<'_> {
         if event.pdu.is("m.room.history_visibility", "") {
             return Ok(self.allows(content::history_visibility(&event.pdu), membership, event.position));
         }
-        match member_of(&event.pdu) {
-            Some((user, after)) if user == self.user => Ok(self.allows(visibility, Some(after), event.position)),
-            _ => Ok(false),
-        }
+        // What was decided about oneself one may always know: an invite, its end, a ban.
+        Ok(member_of(&event.pdu).is_some_and(|(user, _)| user == self.user))
     }
 
     /// The user's membership at an event (`unsigned.membership`): after it, if the event is about it.

@@ -57,6 +57,12 @@ impl Error {
     }
 
     /// No access token in a request that needs one.
+    /// 500 for something that cannot be; the cause is logged here and never sent.
+    pub fn internal(cause: impl fmt::Display) -> Self {
+        tracing::error!(%cause, "internal error");
+        Self::new(Kind::Internal, "Internal server error")
+    }
+
     pub fn missing_token() -> Self {
         Self::custom(StatusCode::UNAUTHORIZED, "M_MISSING_TOKEN", "Missing access token")
     }

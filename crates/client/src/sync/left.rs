@@ -1,0 +1,46 @@
+//! A room that the user left, or that they were kept out of: what they saw last of it.
+
+use ::rooms::{Membership, UserRoomAt};
+use kernel::Position;
+
+use super::{
+    response::{Events, Left, State},
+    rooms::{Since, news, timeline},
+    state,
+    v3::Ask,
+};
+use crate::Town;
+
+/// The room's part of the answer; `None` when it is not told (any more).
+pub(super) fn left(town: &Town, ask: &Ask<'_>, own: &UserRoomAt, upto: Position) -> web::Result<Option<Left>> {
+    let just_now = ask.since.is_some_and(|since| own.position > since.position);
+    let wanted = just_now || (ask.from_the_start() && ask.filter.room.include_leave);
+    if !wanted {
+        return Ok(None);
+    }
+    let room = &*own.room_id;
+    let end = own.position.min(upto);
+    let was_in = was_in(town, ask, own)?;
+    let since = match ask.since {
+        Some(since) if was_in => Since::Position(since.position),
+        _ => Since::Nothing,
+    };
+    let mut viewer = town.rooms.viewer(room, ask.user)?;
+    let news = news(town, ask, &mut viewer, since, end)?;
+    // Somebody who only ever was invited is told of the end of that, and of nothing else.
+    let state = if town.rooms.was_member(room, ask.user)? {
+        state::of_left(town, ask, &mut viewer, since, end, &news)?
+    } else {
+        State { before: Some(Events::default()), ..State::default() }
+    };
+    let timeline = timeline(town, ask, &mut viewer, &news)?;
+    Ok(Some(Left { timeline, state, account_data: Events::default() }))
+}
+
+/// Whether the user was in the room when they last looked.
+fn was_in(town: &Town, ask: &Ask<'_>, own: &UserRoomAt) -> web::Result<bool> {
+    let Some(since) = ask.since else { return Ok(false) };
+    let then = town.rooms.root_at(&own.room_id, since.position)?;
+    let member = town.rooms.state_event(&own.room_id, then, "m.room.member", ask.user.as_str())?;
+    Ok(member.is_some_and(|event| event.membership() == Some(Membership::Join)))
+}

@@ -17,7 +17,11 @@ use store::{Batch, Scope};
 use tokio::sync::MutexGuard;
 
 use crate::{
-    Change, Error, Result, TOPIC, inbox::InboxLoads, keys::one_time::InFlight, seen::SeenDevices, tables::Hash,
+    Change, Error, Result, TOPIC,
+    inbox::InboxLoads,
+    keys::{counts::KeyCounts, one_time::InFlight},
+    seen::SeenDevices,
+    tables::Hash,
     tokens::KnownTokens,
 };
 
@@ -40,6 +44,7 @@ pub(crate) struct Inner {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) random: Arc<dyn Random>,
     pub(crate) tokens: Arc<KnownTokens>,
+    pub(crate) key_counts: Arc<KeyCounts>,
     pub(crate) sign_in_age_max_ms: AtomicU64,
     pub(crate) seen: SeenDevices,
     pub(crate) inbox_loads: InboxLoads,
@@ -59,8 +64,19 @@ impl Accounts {
         random: Arc<dyn Random>,
     ) -> Result<Self> {
         let tokens = Arc::new(KnownTokens::new());
-        let view = tokens.clone();
-        scope.view(move |announcements| view.update(announcements));
+        let key_counts = Arc::new(KeyCounts::new());
+        let (seen_by_tokens, seen_by_counts) = (tokens.clone(), key_counts.clone());
+        scope.view(move |announcements| {
+            for announcement in announcements.iter().filter(|announcement| announcement.topic == TOPIC) {
+                match announcement.read::<Change>() {
+                    Ok(change) => {
+                        seen_by_tokens.update(&change);
+                        seen_by_counts.update(&change);
+                    }
+                    Err(error) => tracing::error!(%error, "an entry of the feed cannot be read"),
+                }
+            }
+        });
         Ok(Self {
             inner: Arc::new(Inner {
                 scope,
@@ -68,6 +84,7 @@ impl Accounts {
                 clock,
                 random,
                 tokens,
+                key_counts,
                 sign_in_age_max_ms: AtomicU64::new(millis(SIGN_IN_AGE_MAX)),
                 seen: SeenDevices::default(),
                 inbox_loads: InboxLoads::default(),

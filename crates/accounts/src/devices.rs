@@ -86,6 +86,12 @@ impl Accounts {
             let mut batch = self.scope().batch();
             self.erase_device(&mut batch, user, device)?;
             self.commit(batch).await?;
+            // A message may have come between our reading of the inbox and the end of the device; none comes after.
+            let mut rest = self.scope().batch();
+            self.erase_inbox(&mut rest, user, device)?;
+            if !rest.is_empty() {
+                self.commit(rest).await?;
+            }
         }
         Ok(())
     }
@@ -114,9 +120,13 @@ impl Accounts {
                 self.erase_device(batch, user, &oldest.id)?;
             }
         }
-        // A late note about an earlier device of this id may have come after its end.
+        // What came late for an earlier device of this id.
         batch.delete(&SEEN, (user, &*device));
-        batch.put(&DEVICES, (user, &*device), &DeviceRow { display_name, created: self.now() });
+        self.erase_inbox(batch, user, &device)?;
+        let mut instance = [0; 8];
+        self.random().fill(&mut instance);
+        let row = DeviceRow { instance, display_name, created: self.now() };
+        batch.put(&DEVICES, (user, &*device), &row);
         Ok(device)
     }
 

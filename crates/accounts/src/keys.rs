@@ -1,5 +1,6 @@
 //! Public keys of end-to-end encryption: of devices, for one session each, for cross-signing, and signatures over them.
 
+pub(crate) mod counts;
 pub(crate) mod cross_signing;
 pub(crate) mod device;
 pub(crate) mod device_lists;

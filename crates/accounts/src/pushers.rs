@@ -101,3 +101,6 @@ fn delete(batch: &mut Batch, user: &UserId, app_id: &str, pushkey: &str) {
     batch.delete(&PUSHERS, (user, app_id, pushkey));
     batch.delete(&PUSH_KEYS, (app_id, pushkey, user));
 }
+
+#[cfg(test)]
+mod tests;

@@ -113,6 +113,8 @@ pub(crate) struct ProfileRow {
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct DeviceRow {
+    /// Tells this device from earlier ones of its id.
+    pub(crate) instance: [u8; 8],
     pub(crate) display_name: Option<String>,
     pub(crate) created: Timestamp,
 }
@@ -321,3 +323,6 @@ store::record! {
     BackupRow: 1;
     BackupKeyRow: 1;
 }
+
+#[cfg(test)]
+mod tests;

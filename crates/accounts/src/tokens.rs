@@ -19,9 +19,8 @@ use kernel::{
 use parking_lot::Mutex;
 use quick_cache::sync::Cache;
 use sha2::{Digest, Sha256};
-use store::Announcement;
 
-use crate::{Change, Session, TOPIC, tables::Hash};
+use crate::{Change, Session, tables::Hash};
 
 /// Longer ones are not looked at.
 const TOKEN_BYTES_MAX: usize = 128;
@@ -132,17 +131,11 @@ impl KnownTokens {
     }
 
     /// Takes in what a commit announced.
-    pub(crate) fn update(&self, announcements: &[Announcement]) {
-        for announcement in announcements.iter().filter(|announcement| announcement.topic == TOPIC) {
-            match announcement.read::<Change>() {
-                Ok(Change::User { user } | Change::Session { user, .. } | Change::SessionEnded { user, .. }) => {
-                    if let Some(gate) = self.gates.lock().remove(&user) {
-                        gate.close();
-                    }
-                }
-                Ok(_) => {}
-                Err(error) => tracing::error!(%error, "an entry of the feed cannot be read"),
-            }
+    pub(crate) fn update(&self, change: &Change) {
+        if let Change::User { user } | Change::Session { user, .. } | Change::SessionEnded { user, .. } = change
+            && let Some(gate) = self.gates.lock().remove(user)
+        {
+            gate.close();
         }
     }
 }

@@ -15,12 +15,11 @@ use crate::{
     tables::{IDENTITIES, PRECREATED, PROFILES, ProfileRow, USERS, UserIdRow, UserRow},
 };
 
-/// Longest issuer, subject and e-mail address (RFC 5321 §4.5.3.1.3 for the last).
+/// Longest issuer and subject.
 const ISSUER_BYTES_MAX: usize = 512;
 const SUBJECT_BYTES_MAX: usize = 512;
-const EMAIL_BYTES_MAX: usize = 254;
-/// Longest display name.
-const NAME_BYTES_MAX: usize = 256;
+/// Longest display name, as `policy` makes them.
+const NAME_BYTES_MAX: usize = 255;
 /// Accounts of one page of [`Accounts::list`].
 const PAGE_MAX: usize = 1_000;
 
@@ -238,20 +237,10 @@ fn check_identity(identity: &Identity) -> Result<()> {
     check_length(&identity.subject, "a subject", SUBJECT_BYTES_MAX)
 }
 
-/// The address in lower case, if it is a plain one: ASCII, one `@`, something on both sides, nothing quoted or invisible.
-/// Anything that two readers could take for different addresses is refused (hazard A17).
+/// The address in lower case, if no two programs could read it differently (hazard A17).
 fn normal_email(email: &str) -> Result<String> {
-    let wrong = || Error::InvalidParam("This is not a plain e-mail address".to_owned());
-    check_length(email, "an e-mail address", EMAIL_BYTES_MAX)?;
-    let (local, domain) = email.split_once('@').ok_or_else(wrong)?;
-    let local_plain = local.bytes().all(|b| b.is_ascii_alphanumeric() || b"!#$&'*+-./=?^_`{|}~".contains(&b));
-    let domain_plain = domain.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'.')
-        && domain.split('.').all(|label| !label.is_empty() && !label.starts_with('-') && !label.ends_with('-'));
-    let dots_plain = !local.starts_with('.') && !local.ends_with('.') && !local.contains("..");
-    if local.is_empty() || !local_plain || !domain_plain || !dots_plain {
-        return Err(wrong());
-    }
-    Ok(email.to_ascii_lowercase())
+    let email = policy::Email::parse(email).map_err(|error| Error::InvalidParam(error.to_string()))?;
+    Ok(email.to_string())
 }
 
 /// The display name without surrounding space; no control characters, not empty.

@@ -154,3 +154,21 @@ async fn nothing_reaches_a_device_that_is_deleted_meanwhile() {
         assert!(all(&town.accounts, &bob, "B").is_empty());
     }
 }
+
+/// The same, where the message is decided on before the device goes and written after another of its id has come.
+#[tokio::test]
+async fn a_message_for_a_device_does_not_reach_the_next_of_its_id() {
+    let town = town();
+    let accounts = &town.accounts;
+    let alice = town.person("alice").await;
+    town.session(&alice, "A").await;
+    let messages = [to(&alice, AllDevices, "{}")];
+    let mut batch = accounts.scope().batch();
+    for recipient in accounts.recipients(&messages).unwrap() {
+        accounts.put_message(&mut batch, &alice, "m.x", recipient).unwrap();
+    }
+    accounts.end_session(&alice, device("A")).await.unwrap();
+    town.session(&alice, "A").await;
+    assert!(matches!(accounts.commit(batch).await, Err(Error::Conflict)));
+    assert!(all(accounts, &alice, "A").is_empty());
+}

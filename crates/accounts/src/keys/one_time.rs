@@ -4,8 +4,6 @@
 //! no race hands one out twice (hazard K4). The keys of claims under way are remembered, so that claims at the same time
 //! take different keys and share a write.
 
-use std::collections::BTreeMap;
-
 use kernel::{
     Position,
     id::{DeviceId, OwnedDeviceId, OwnedUserId, UserId},
@@ -54,21 +52,6 @@ impl Drop for Reserved<'_> {
 }
 
 impl Accounts {
-    /// One-time keys left, by algorithm.
-    pub fn one_time_key_counts(&self, user: &UserId, device: &DeviceId) -> Result<BTreeMap<String, u64>> {
-        let mut counts = BTreeMap::from([(ONE_TIME_KEY_ALGORITHM.to_owned(), 0)]);
-        for (_, _, algorithm, _, _) in self.scope().scan(&ONE_TIME_KEYS, (user, device)).keys()? {
-            *counts.entry(algorithm).or_default() += 1;
-        }
-        Ok(counts)
-    }
-
-    /// Algorithms for which the device has a fallback key that was not given out yet.
-    pub fn unused_fallback_algorithms(&self, user: &UserId, device: &DeviceId) -> Result<Vec<String>> {
-        let rows = self.scope().scan(&FALLBACK_KEYS, (user, device)).rows()?.into_iter();
-        Ok(rows.filter(|(_, row)| !row.used).map(|((_, _, algorithm), _)| algorithm).collect())
-    }
-
     /// Takes one key for each request that has one; the oldest first, then the fallback key. No one-time key is ever given
     /// out twice: it is gone from disk before this returns.
     ///

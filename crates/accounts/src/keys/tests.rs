@@ -326,24 +326,30 @@ fn signatures(text: &str) -> Value {
     json(text)["signatures"].clone()
 }
 
+/// Alice's and Bob's keys: master, self-signing, user-signing, device.
+async fn two_signers() -> (Town, [OwnedUserId; 2], [Vec<Pen>; 2]) {
+    let (town, users) = town_with(&["alice", "bob"]).await;
+    let pens: [Vec<Pen>; 2] = [(10..14).map(Pen::new).collect(), (20..24).map(Pen::new).collect()];
+    for (user, pens) in users.iter().zip(&pens) {
+        upload_device(&town.accounts, user, "DEVICE", &pens[3]).await;
+        let keys = cross_signing(user, [&pens[0], &pens[1], &pens[2]]);
+        town.accounts.upload_cross_signing(user, keys).await.unwrap();
+    }
+    (town, users.try_into().unwrap(), pens)
+}
+
 /// Hazard K1.
 #[tokio::test]
-async fn only_true_signatures_of_the_three_relationships_are_taken() {
-    let (town, users) = town_with(&["alice", "bob"]).await;
-    let (accounts, alice, bob) = (&town.accounts, &users[0], &users[1]);
-    let a: Vec<_> = (10..14).map(Pen::new).collect();
-    let b: Vec<_> = (20..24).map(Pen::new).collect();
-    for (user, pens) in [(alice, &a), (bob, &b)] {
-        upload_device(accounts, user, "DEVICE", &pens[3]).await;
-        accounts.upload_cross_signing(user, cross_signing(user, [&pens[0], &pens[1], &pens[2]])).await.unwrap();
-    }
+async fn signatures_that_are_false_or_of_no_relationship_are_refused_and_not_stored() {
+    let (town, [alice, bob], [a, b]) = two_signers().await;
+    let (alice, bob) = (&alice, &bob);
     let own_device = device_keys(alice, "DEVICE", &a[3]);
     let own_master = cross_signing_key(alice, "master", &a[0]);
     let bobs_master = cross_signing_key(bob, "master", &b[0]);
     let bobs_device = device_keys(bob, "DEVICE", &b[3]);
+    let other_device = device_keys(alice, "DEVICE", &b[3]);
     let (a_master, b_master) = (a[0].public(), b[0].public());
     let before = town.rows().len();
-
     let refused = [
         // Forged: another pen under the right name.
         (alice, "DEVICE", b[1].sign(own_device.clone(), alice, &a[1].public()), Kind::InvalidSignature),
@@ -353,18 +359,13 @@ async fn only_true_signatures_of_the_three_relationships_are_taken() {
         (alice, "DEVICE", a[2].sign(own_device.clone(), alice, &a[2].public()), Kind::InvalidSignature),
         (alice, &*a_master, a[1].sign(own_master.clone(), alice, &a[1].public()), Kind::InvalidSignature),
         (bob, &*b_master, a[1].sign(bobs_master.clone(), alice, &a[1].public()), Kind::InvalidSignature),
-        (bob, "DEVICE", a[2].sign(bobs_device.clone(), alice, &a[2].public()), Kind::NotFound),
+        (bob, "DEVICE", a[2].sign(bobs_device, alice, &a[2].public()), Kind::NotFound),
         (alice, "GHOST", a[1].sign(own_device.clone(), alice, &a[1].public()), Kind::NotFound),
-        // Somebody else's signatures, handed in by Alice.
-        (bob, &*b_master, b[3].sign(bobs_master.clone(), bob, "DEVICE"), Kind::InvalidSignature),
-        // None, over another object, too large.
-        (alice, "DEVICE", own_device.clone(), Kind::InvalidSignature),
-        (
-            alice,
-            "DEVICE",
-            a[1].sign(device_keys(alice, "DEVICE", &b[3]), alice, &a[1].public()),
-            Kind::InvalidSignature,
-        ),
+        // Somebody else's signature, handed in by Alice.
+        (bob, &*b_master, b[3].sign(bobs_master, bob, "DEVICE"), Kind::InvalidSignature),
+        // None, over another object, too large, no object.
+        (alice, "DEVICE", own_device, Kind::InvalidSignature),
+        (alice, "DEVICE", a[1].sign(other_device, alice, &a[1].public()), Kind::InvalidSignature),
         (alice, "DEVICE", json!({ "x": "y".repeat(20_000) }), Kind::TooLarge),
         (alice, "DEVICE", json!([]), Kind::BadJson),
     ];
@@ -372,7 +373,16 @@ async fn only_true_signatures_of_the_three_relationships_are_taken() {
         assert_eq!(sign(&town, alice, owner, target, &object).await, Some(kind), "{number}");
     }
     assert_eq!(town.rows().len(), before);
+}
 
+#[tokio::test]
+async fn signatures_are_shown_to_those_whom_they_concern() {
+    let (town, [alice, bob], [a, b]) = two_signers().await;
+    let (accounts, alice, bob) = (&town.accounts, &alice, &bob);
+    let own_device = device_keys(alice, "DEVICE", &a[3]);
+    let own_master = cross_signing_key(alice, "master", &a[0]);
+    let bobs_master = cross_signing_key(bob, "master", &b[0]);
+    let (a_master, b_master) = (a[0].public(), b[0].public());
     let start = accounts.position();
     let taken = [
         (alice, "DEVICE", a[1].sign(own_device, alice, &a[1].public())),

@@ -1,5 +1,7 @@
 //! Tokens: what is stored, how they end, what a copy of one is worth.
 
+use std::future::Future;
+
 use super::*;
 use crate::{
     Decision, InboxItem, KeyUpload, NewCode, NewDeviceGrant, Poll, Sweeper, ToDevice,
@@ -400,4 +402,20 @@ async fn clients_of_equal_metadata_are_one_and_unused_ones_go() {
     while sweeper.work().await.unwrap() == Progress::Busy {}
     assert_eq!(accounts.oauth_client(&one.id).unwrap(), None);
     assert_eq!(accounts.oauth_client(&used.id).unwrap().unwrap().metadata, used.metadata);
+}
+
+/// A client that hangs up during its logout must not leave its token in our memory.
+#[tokio::test]
+async fn a_revocation_that_nobody_waits_for_is_honoured_all_the_same() {
+    let town = town();
+    let alice = town.person("alice").await;
+    let tokens = town.session(&alice, "DEVICE").await;
+    assert!(is_valid(&town, &tokens.access).await);
+    let mut revoking = Box::pin(town.accounts.revoke(&tokens.access));
+    // One poll hands the batch to the committer; then the request is dropped.
+    let polled = std::future::poll_fn(|context| std::task::Poll::Ready(revoking.as_mut().poll(context))).await;
+    drop(revoking);
+    drop(polled);
+    town.accounts.commit(town.accounts.scope().batch()).await.unwrap();
+    assert!(!is_valid(&town, &tokens.access).await);
 }

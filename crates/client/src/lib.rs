@@ -3,9 +3,11 @@
 //! `routes.rs` is the table of all endpoints. `sync/` and `push/` import no handler's folder.
 
 mod account;
+mod filter;
 mod keys;
 mod rooms;
 mod routes;
+mod stored;
 mod sync;
 #[cfg(test)]
 mod testing;

@@ -71,23 +71,22 @@ impl Answer {
 
 impl TestSite {
     pub(crate) fn open() -> Self {
+        Self::on(&Memory::new())
+    }
+
+    /// The town whose data lie in this engine; opened again on the same one, it has restarted.
+    pub(crate) fn on(engine: &Memory) -> Self {
         let clock = Arc::new(FakeClock::at(Timestamp(1_780_000_000_000)));
         let random: Arc<dyn Random> = Arc::new(SeededRandom::new(1));
         let server_name: OwnedServerName = SERVER_NAME.try_into().unwrap();
-        let store = Store::open(Memory::new()).unwrap();
+        let store = Store::open(engine.clone()).unwrap();
         let scope = Scope::new(&store, TenantId(1)).unwrap();
         let (time, chance) = (clock.clone() as Arc<dyn Clock>, random.clone());
         let accounts = Accounts::open(scope.clone(), server_name.clone(), time.clone(), chance.clone()).unwrap();
         let secret = events::Signer::generate_secret(random.as_ref());
         let signer = events::Signer::from_secret(server_name.clone(), "1", &secret).unwrap();
-        let rooms = Rooms::open(
-            scope.clone(),
-            server_name.clone(),
-            signer,
-            time.clone(),
-            chance,
-            rooms::Settings::default(),
-        );
+        let rooms =
+            Rooms::open(scope.clone(), server_name.clone(), signer, time.clone(), chance, rooms::Settings::default());
         let directory = Directory::open(&scope, accounts.clone(), rooms.clone()).unwrap();
         let town = Arc::new(Town {
             server_name,

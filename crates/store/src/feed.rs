@@ -85,3 +85,42 @@ pub async fn trim(scope: &Scope, upto: Position, limit: usize) -> Result<usize> 
     scope.commit(batch).await?;
     Ok(keys.len())
 }
+
+#[cfg(test)]
+mod tests {
+    use std::{collections::BTreeSet, ops::Bound};
+
+    use super::*;
+    use crate::{
+        Store,
+        kv::{Direction, Range, Read},
+        memory::Memory,
+        store::POSITION,
+    };
+
+    /// The store's own rows, byte for byte: a change of them is a change of the format.
+    #[tokio::test]
+    async fn the_stores_own_tables_are_written_like_this() {
+        let numbers = [POSITION.number(), FEED.number(), CURSORS.number()];
+        assert_eq!(BTreeSet::from(numbers).len(), numbers.len());
+
+        let memory = Memory::new();
+        let store = Store::open(memory.clone()).unwrap();
+        let scope = Scope::new(&store, TenantId(0x0a0b_0c0d)).unwrap();
+        let mut batch = scope.batch();
+        let stamp = batch.stamp();
+        batch.announce(Topic(9), stamp, &"hi".to_owned());
+        advance(&mut batch, "push", Position(0x102));
+        scope.commit(batch).await.unwrap();
+
+        let hex = |bytes: &[u8]| bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+        let rows = |space| {
+            let all = Range { start: Bound::Unbounded, end: Bound::Unbounded };
+            let rows = memory.scan(space, &all, 9, Direction::Forward).unwrap();
+            rows.iter().map(|(key, value)| format!("{} {}", hex(key), hex(value))).collect::<Vec<_>>()
+        };
+        assert_eq!(rows(Space::Index), ["0a0b0c0d0001 0000000000000001", "0a0b0c0d0003000470757368 0000000000000102"]);
+        assert_eq!(rows(Space::Log), ["0a0b0c0d00020000000000000001 096869"]);
+        assert!(rows(Space::Event).is_empty() && rows(Space::Node).is_empty());
+    }
+}

@@ -10,6 +10,7 @@ pub mod codec;
 mod committer;
 pub mod conformance;
 mod error;
+pub mod faulty;
 pub mod feed;
 pub mod kv;
 mod latest;

@@ -9,7 +9,7 @@ use crate::{
     Batch, Error, Result, Store,
     codec::{Part, Stands},
     feed::{Announcement, Announcements},
-    kv::{Direction, Range, Row},
+    kv::{Direction, Range, Row, after_prefix},
     store::Stream,
     table::{Prefix, Record, Table, decode_key},
 };
@@ -65,8 +65,11 @@ impl Scope {
 
     /// Hands the batch to the committer and waits until it is on disk and published.
     ///
-    /// Returns the position of the batch's last stamp, or the stream's position if it took none. On an error nothing was
-    /// written.
+    /// Returns the position of the batch's last stamp, or the stream's position if it took none.
+    ///
+    /// # Errors
+    /// Nothing was written, and the same batch may be tried again, unless the store itself has failed
+    /// ([`Store::ready`] is false): then only the next start can tell what reached the disk.
     pub async fn commit(&self, batch: Batch) -> Result<Position> {
         self.enqueue(batch)?.wait().await
     }
@@ -90,7 +93,8 @@ impl Scope {
     }
 
     /// Has `view` called with what each commit announced, after it is on disk and before its position is published: so
-    /// at any position that can be read, the view has seen all up to it. It must be quick and take no I/O.
+    /// at any position that can be read, the view has seen all up to it. It must be quick and take no I/O, must not panic
+    /// (that stops the store), and must not hold a [`Scope`], which would keep the store open for ever.
     pub fn view(&self, view: impl Fn(&[Announcement]) + Send + Sync + 'static) {
         self.stream.views.write().push(Box::new(view));
     }
@@ -130,6 +134,12 @@ impl<K: Part, V: Record> Scan<'_, K, V> {
         self.table.key(self.scope.tenant, key).bytes
     }
 
+    fn prefix(&self, prefix: &impl Prefix<K>) -> Vec<u8> {
+        let mut bytes = self.table.prefix(self.scope.tenant);
+        prefix.encode(&mut bytes);
+        bytes.bytes
+    }
+
     /// Only rows after this key.
     pub fn after(mut self, key: impl Stands<K>) -> Self {
         self.range.narrow_start(Bound::Excluded(self.bound(&key)));
@@ -151,6 +161,19 @@ impl<K: Part, V: Record> Scan<'_, K, V> {
     /// Only rows up to and including this key.
     pub fn through(mut self, key: impl Stands<K>) -> Self {
         self.range.narrow_end(Bound::Included(self.bound(&key)));
+        self
+    }
+
+    /// Only rows from the first key that begins so.
+    #[expect(clippy::wrong_self_convention, reason = "it is no conversion: a scan is from here to there")]
+    pub fn from_prefix(mut self, prefix: impl Prefix<K>) -> Self {
+        self.range.narrow_start(Bound::Included(self.prefix(&prefix)));
+        self
+    }
+
+    /// Only rows up to the last key that begins so.
+    pub fn through_prefix(mut self, prefix: impl Prefix<K>) -> Self {
+        self.range.narrow_end(after_prefix(&self.prefix(&prefix)).map_or(Bound::Unbounded, Bound::Excluded));
         self
     }
 

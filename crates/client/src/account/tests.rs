@@ -1,3 +1,5 @@
+//! Accounts over HTTP: what a client finds out, sets and is refused.
+
 use http::Method;
 use kernel::id::OwnedRoomId;
 use rooms::{CreateRoom, Preset};

@@ -1,3 +1,5 @@
+//! The search of people: who is found by whom, and how soon.
+
 use std::sync::Arc;
 
 use accounts::{NewUser, UserKind};

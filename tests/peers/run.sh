@@ -20,6 +20,7 @@ fi
 
 work=$(mktemp -d)
 log="$work/demo.log"
+: >"$log"
 demo=
 
 # Whether the demo ended within the time given.

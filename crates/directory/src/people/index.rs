@@ -1,8 +1,9 @@
 //! The index of people by the words of their names.
 
 use std::{
-    cmp::Reverse,
-    collections::{BTreeMap, HashMap, HashSet},
+    cmp::{Ordering, Reverse},
+    collections::{BTreeMap, BinaryHeap, HashMap},
+    iter,
     ops::Bound,
 };
 
@@ -50,62 +51,92 @@ impl Entry {
 /// People by number, their numbers by word.
 #[derive(Default)]
 pub(crate) struct Index {
-    entries: HashMap<u32, Entry>,
+    /// By number; the places of those who left are taken by those who come.
+    entries: Vec<Option<Entry>>,
+    free: Vec<u32>,
     numbers: HashMap<OwnedUserId, u32>,
     words: BTreeMap<Box<str>, Vec<u32>>,
-    next: u32,
 }
 
 impl Index {
     /// Puts the person in, in place of what was there, or takes them out.
     pub(crate) fn set(&mut self, user: &UserId, entry: Option<Entry>) {
-        if let Some(number) = self.numbers.remove(user)
-            && let Some(old) = self.entries.remove(&number)
-        {
-            for word in &old.words {
-                self.remove_word(word, number);
-            }
-        }
+        self.remove(user);
         let Some(entry) = entry else { return };
-        let number = self.next;
-        self.next = self.next.wrapping_add(1);
+        let number = self.free.pop().unwrap_or_else(|| {
+            self.entries.push(None);
+            u32::try_from(self.entries.len() - 1).unwrap_or(u32::MAX)
+        });
+        let Some(place) = self.entries.get_mut(number as usize) else { return };
         for word in &entry.words {
             self.words.entry(word.clone()).or_default().push(number);
         }
         self.numbers.insert(user.to_owned(), number);
-        self.entries.insert(number, entry);
+        *place = Some(entry);
     }
 
-    fn remove_word(&mut self, word: &str, number: u32) {
-        let Some(numbers) = self.words.get_mut(word) else { return };
-        numbers.retain(|known| *known != number);
-        if numbers.is_empty() {
-            self.words.remove(word);
+    fn remove(&mut self, user: &UserId) {
+        let Some(number) = self.numbers.remove(user) else { return };
+        let Some(old) = self.entries.get_mut(number as usize).and_then(Option::take) else { return };
+        self.free.push(number);
+        for word in &old.words {
+            let Some(numbers) = self.words.get_mut(word) else { continue };
+            numbers.retain(|known| *known != number);
+            if numbers.is_empty() {
+                self.words.remove(word);
+            }
         }
     }
 
-    /// Those of whom every term begins a word, best first.
+    /// Those of whom every term begins a word, best first. They are put in order as far as they are asked for.
     pub(crate) fn search(&self, terms: &[String]) -> impl Iterator<Item = &Entry> {
-        // The longest term is the likeliest to leave few to look at.
-        let rarest = terms.iter().max_by_key(|term| term.len());
-        let mut seen = HashSet::new();
-        let mut found: Vec<(usize, &Entry)> = rarest
-            .into_iter()
-            .flat_map(|term| self.beginning_with(term))
-            .filter(|number| seen.insert(*number))
-            .filter_map(|number| self.entries.get(&number))
-            .filter_map(|entry| Some((entry.whole_words(terms)?, entry)))
-            .collect();
-        found.sort_by_key(|(whole, entry)| (Reverse(*whole), &entry.name, &entry.person.user));
-        found.into_iter().map(|(_, entry)| entry)
+        let rarest = terms.iter().min_by_key(|term| self.numbers_of(term).map(Vec::len).sum::<usize>());
+        let mut numbers: Vec<u32> =
+            rarest.into_iter().flat_map(|term| self.numbers_of(term)).flatten().copied().collect();
+        numbers.sort_unstable();
+        numbers.dedup();
+        let found = numbers.into_iter().filter_map(|number| {
+            let entry = self.entries.get(number as usize)?.as_ref()?;
+            let whole = entry.whole_words(terms)?;
+            Some(Reverse(Ranked { order: (Reverse(whole), &entry.name, &entry.person.user), entry }))
+        });
+        let mut found: BinaryHeap<_> = found.collect();
+        iter::from_fn(move || found.pop().map(|Reverse(best)| best.entry))
     }
 
-    fn beginning_with<'a>(&'a self, term: &'a str) -> impl Iterator<Item = u32> + 'a {
+    /// The numbers of those who have a word that begins so; of one who has two, twice.
+    fn numbers_of<'a>(&'a self, term: &'a str) -> impl Iterator<Item = &'a Vec<u32>> {
         let from = (Bound::Included(term), Bound::Unbounded);
         let words = self.words.range::<str, _>(from).take_while(move |(word, _)| word.starts_with(term));
-        words.flat_map(|(_, numbers)| numbers.iter().copied())
+        words.map(|(_, numbers)| numbers)
     }
 }
+
+/// Somebody who was found, in the order of the answer: more whole words first, then by name.
+struct Ranked<'a> {
+    order: (Reverse<usize>, &'a str, &'a UserId),
+    entry: &'a Entry,
+}
+
+impl Ord for Ranked<'_> {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.order.cmp(&other.order)
+    }
+}
+
+impl PartialOrd for Ranked<'_> {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl PartialEq for Ranked<'_> {
+    fn eq(&self, other: &Self) -> bool {
+        self.order == other.order
+    }
+}
+
+impl Eq for Ranked<'_> {}
 
 #[cfg(test)]
 mod tests {

@@ -120,6 +120,16 @@ impl Rooms {
         &self.inner.server_name
     }
 
+    /// The version of rooms whose creator asks for none.
+    pub fn default_version(&self) -> &'static str {
+        self.inner.settings.default_version.as_str()
+    }
+
+    /// The versions that rooms can be created with.
+    pub fn creatable_versions(&self) -> impl Iterator<Item = &'static str> + use<> {
+        RoomVersion::creatable().map(RoomVersion::as_str)
+    }
+
     /// Who is typing where; lost at a restart, by design.
     pub fn typing(&self) -> &Arc<Typing> {
         &self.inner.typing

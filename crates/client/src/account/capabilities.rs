@@ -1,6 +1,6 @@
 //! `GET /capabilities`: what a client should offer its user.
 
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
 use ruma_client_api::discovery::get_capabilities::v3::Request;
 use serde_json::json;
@@ -13,8 +13,9 @@ pub(super) fn routes(routes: &mut web::Routes<Town>) {
 }
 
 /// All is said in full: a capability that is left out means "yes" for some and "no" for others.
-async fn capabilities(_: Arc<Town>, caller: web::Caller, _: Request) -> web::Result<Json> {
+async fn capabilities(town: Arc<Town>, caller: web::Caller, _: Request) -> web::Result<Json> {
     let may_moderate = caller.is_admin;
+    let versions: BTreeMap<_, _> = town.rooms.creatable_versions().map(|version| (version, "stable")).collect();
     Json::of(&json!({ "capabilities": {
         "m.change_password": { "enabled": false },
         // Names are computed at sign-in and changed by nobody (DESIGN §6).
@@ -25,9 +26,6 @@ async fn capabilities(_: Arc<Town>, caller: web::Caller, _: Request) -> web::Res
         "m.3pid_changes": { "enabled": false },
         "m.get_login_token": { "enabled": false },
         "m.account_moderation": { "lock": may_moderate, "suspend": may_moderate },
-        "m.room_versions": {
-            "default": "12",
-            "available": { "10": "stable", "11": "stable", "12": "stable" },
-        },
+        "m.room_versions": { "default": town.rooms.default_version(), "available": versions },
     } }))
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use http::Method;
 use kernel::id::OwnedRoomId;
 use rooms::{CreateRoom, Preset};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use crate::testing::{BASE_URL, Person, TestSite};
 
@@ -48,7 +48,11 @@ async fn a_client_finds_its_way_in() {
     assert_eq!(me, json!({ "user_id": alice.user, "device_id": alice.device }));
     let capabilities = site.get(&alice, &format!("{V3}/capabilities")).await.ok();
     assert_eq!(capabilities["capabilities"]["m.set_displayname"]["enabled"], false);
-    assert_eq!(capabilities["capabilities"]["m.room_versions"]["default"], "12");
+    let versions = &capabilities["capabilities"]["m.room_versions"];
+    assert_eq!(versions["default"], events::RoomVersion::DEFAULT.as_str());
+    let creatable: Map<_, _> =
+        events::RoomVersion::creatable().map(|version| (version.as_str().to_owned(), "stable".into())).collect();
+    assert_eq!(versions["available"], Value::Object(creatable));
     assert_eq!(site.get(&alice, "/_matrix/client/r0/account/3pid").await.ok(), json!({ "threepids": [] }));
 }
 

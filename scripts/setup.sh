@@ -117,11 +117,14 @@ install_rustup() {
         return
     fi
     say "installing rustup"
-    local script
-    script=$(mktemp)
-    quietly curl --proto '=https' --tlsv1.2 --silent --show-error --fail --output "$script" https://sh.rustup.rs
-    quietly sh "$script" -y --profile minimal --default-toolchain none --no-modify-path
-    rm -f "$script"
+    # The program that https://sh.rustup.rs fetches, from where it fetches it.
+    local folder
+    folder=$(mktemp -d)
+    quietly curl --proto '=https' --tlsv1.2 --silent --show-error --fail --output "$folder/rustup-init" \
+        "https://static.rust-lang.org/rustup/dist/$(uname -m)-unknown-linux-gnu/rustup-init"
+    chmod +x "$folder/rustup-init"
+    quietly "$folder/rustup-init" -y --profile minimal --default-toolchain none --no-modify-path
+    rm -rf "$folder"
 }
 
 system_packages

@@ -88,10 +88,9 @@ pub(crate) async fn authorize(town: Arc<Town>, visit: Visit) -> Result<Response,
         Ok(grant) => grant,
         Err((error, description)) => return back.refuse(error, description),
     };
-    let request =
-        AuthorizationRequest { client_id, client, back, grant, ask_again: prompts.contains(&"consent") };
+    let request = AuthorizationRequest { client_id, client, back, grant, ask_again: prompts.contains(&"consent") };
     let login_hint = query.login_hint.filter(|hint| hint.len() <= HINT_BYTES_MAX);
-    let flow = Flow { purpose: Purpose::Authorize(request), fresh: false, login_hint };
+    let flow = Flow { purpose: Purpose::Authorize(Box::new(request)), fresh: false, login_hint };
     let id = town.flows.start(flow, town.random.as_ref(), town.now());
     // `login`: the client wants its person to see who signs in, even if the browser knows.
     let page = if signed_in && !prompts.contains(&"login") { "consent" } else { "sign-in" };

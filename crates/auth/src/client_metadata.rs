@@ -64,7 +64,8 @@ impl ClientMetadata {
     pub(crate) fn check(mut self, dev: bool) -> Result<Self, OauthError> {
         let home = self.check_home(dev)?;
         for uri in [&self.logo_uri, &self.tos_uri, &self.policy_uri].into_iter().flatten() {
-            let url = page(uri, dev).ok_or_else(|| OauthError::metadata("logo_uri, tos_uri and policy_uri must be https"))?;
+            let url =
+                page(uri, dev).ok_or_else(|| OauthError::metadata("logo_uri, tos_uri and policy_uri must be https"))?;
             if !redirect_uri::is_at(&url, &home) {
                 return Err(OauthError::metadata("logo_uri, tos_uri and policy_uri must be at the host of client_uri"));
             }
@@ -130,6 +131,9 @@ fn page(uri: &str, dev: bool) -> Option<Url> {
 
 /// One line without characters that are not seen.
 fn clean_name(name: &str) -> String {
-    let seen = |c: &char| !c.is_control() && !matches!(*c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}');
+    let seen = |c: &char| {
+        !c.is_control()
+            && !matches!(*c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')
+    };
     name.chars().filter(seen).take(NAME_CHARS_MAX).collect::<String>().trim().to_owned()
 }

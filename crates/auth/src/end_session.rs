@@ -175,7 +175,8 @@ impl Town {
 fn is_of(client: &ClientMetadata, uri: &str, target: &Url) -> bool {
     let registered = || client.post_logout_redirect_uris.iter().chain(&client.redirect_uris);
     let same_site = |known: &String| Url::parse(known).is_ok_and(|known| known.origin() == target.origin());
-    registered().any(|known| redirect_uri::is_same(known, uri)) || target.scheme() == "https" && registered().any(same_site)
+    registered().any(|known| redirect_uri::is_same(known, uri))
+        || target.scheme() == "https" && registered().any(same_site)
 }
 
 /// By redirect after a `GET`; after a form by a page with a link, since no form may lead to ProConnect.

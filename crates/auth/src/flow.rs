@@ -23,7 +23,7 @@ pub(crate) struct Flow {
 
 pub(crate) enum Purpose {
     /// A client asked for authorization: on to the consent page.
-    Authorize(AuthorizationRequest),
+    Authorize(Box<AuthorizationRequest>),
     /// An older client asked for a login token: on to the page that names where it goes.
     Sso(Url),
     /// A page of ours, as path and query.

@@ -104,7 +104,10 @@ impl Problem {
             ),
             Self::NotFound => (
                 ["Cette page n’existe pas", "There is no such page"],
-                ["Vérifiez l’adresse ou revenez à votre application.", "Check the address or go back to your application."],
+                [
+                    "Vérifiez l’adresse ou revenez à votre application.",
+                    "Check the address or go back to your application.",
+                ],
             ),
             Self::UnknownClient => (
                 ["Application inconnue", "Unknown application"],
@@ -185,11 +188,17 @@ impl Problem {
             ),
             Self::Locked => (
                 ["Compte verrouillé", "Account locked"],
-                ["Votre compte a été verrouillé par un administrateur.", "Your account was locked by an administrator."],
+                [
+                    "Votre compte a été verrouillé par un administrateur.",
+                    "Your account was locked by an administrator.",
+                ],
             ),
             Self::Suspended => (
                 ["Compte suspendu", "Account suspended"],
-                ["Votre compte a été suspendu par un administrateur.", "Your account was suspended by an administrator."],
+                [
+                    "Votre compte a été suspendu par un administrateur.",
+                    "Your account was suspended by an administrator.",
+                ],
             ),
             Self::Deactivated => (
                 ["Compte désactivé", "Account deactivated"],
@@ -219,7 +228,10 @@ fn words_of(reason: Reason) -> Words {
             ],
         ),
         Reason::EmptyRoles => (
-            ["Votre qualité d’agent public n’a pas pu être vérifiée", "That you are a public agent could not be verified"],
+            [
+                "Votre qualité d’agent public n’a pas pu être vérifiée",
+                "That you are a public agent could not be verified",
+            ],
             [
                 "ProConnect n’a pas pu vérifier votre organisation, peut-être parce qu’un annuaire de l’État ne répond pas. Réessayez dans quelques minutes. Aucun compte n’a été créé.",
                 "ProConnect could not verify your organisation, maybe because a directory of the State does not answer. Try again in a few minutes. No account was created.",

@@ -21,7 +21,11 @@ use openidconnect::core::CoreJwsSigningAlgorithm;
 use parking_lot::Mutex;
 
 use self::http::{Bounded, Http};
-use crate::{Algorithm, Secret, expiring::{Expiring, Hash}, problem::Problem};
+use crate::{
+    Algorithm, Secret,
+    expiring::{Expiring, Hash},
+    problem::Problem,
+};
 
 const PENDING_MAX: usize = 4_096;
 /// Time to sign in at ProConnect, a second factor included.

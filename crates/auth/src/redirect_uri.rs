@@ -23,7 +23,11 @@ pub(crate) fn may_register(uri: &str, kind: ApplicationType, home: &Url, dev: bo
         ("https", _) => at_home(),
         ("http", _) if dev && is_loopback(&url) => Ok(()),
         ("http", ApplicationType::Native) if is_loopback(&url) => {
-            if url.port().is_none() { Ok(()) } else { Err("a loopback address is registered without a port") }
+            if url.port().is_none() {
+                Ok(())
+            } else {
+                Err("a loopback address is registered without a port")
+            }
         }
         ("http", _) => Err("http is only for native applications on a loopback address"),
         (_, ApplicationType::Web) => Err("a web application needs https"),
@@ -49,7 +53,9 @@ pub(crate) fn parse(uri: &str) -> Result<Url, &'static str> {
     if uri.len() > URI_BYTES_MAX {
         return Err("it is too long");
     }
-    if !uri.bytes().all(|byte| byte.is_ascii_graphic()) || uri.contains(['\\', '*', '<', '>', '"', '`', '{', '}', '|', '^']) {
+    if !uri.bytes().all(|byte| byte.is_ascii_graphic())
+        || uri.contains(['\\', '*', '<', '>', '"', '`', '{', '}', '|', '^'])
+    {
         return Err("it has characters that no URI has");
     }
     if uri.contains('#') {

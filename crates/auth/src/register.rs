@@ -34,7 +34,8 @@ impl Town {
     /// A registered client's metadata, if there is such a client.
     pub(crate) fn client(&self, id: &str) -> Result<Option<ClientMetadata>, Error> {
         let Some(client) = self.accounts.oauth_client(id)? else { return Ok(None) };
-        let metadata = serde_json::from_str(&client.metadata).map_err(|_| Error::Unwritten("stored client metadata"))?;
+        let metadata =
+            serde_json::from_str(&client.metadata).map_err(|_| Error::Unwritten("stored client metadata"))?;
         Ok(Some(metadata))
     }
 }

@@ -74,12 +74,7 @@ fn account_routes(routes: &mut Routes<Town>) {
 }
 
 /// A page of which every problem is a page too.
-fn page<'r, H, Fut>(
-    routes: &'r mut Routes<Town>,
-    method: Method,
-    path: &'static str,
-    handler: H,
-) -> &'r mut Route<Town>
+fn page<'r, H, Fut>(routes: &'r mut Routes<Town>, method: Method, path: &'static str, handler: H) -> &'r mut Route<Town>
 where
     H: Fn(Arc<Town>, Visit) -> Fut + Send + Sync + 'static,
     Fut: Future<Output = Result<Response, Problem>> + Send + 'static,

@@ -45,9 +45,7 @@ pub(crate) async fn show(town: Arc<Town>, visit: Visit) -> Result<Response, Prob
 
 fn client(flow: &Flow) -> Option<(String, String)> {
     match &flow.purpose {
-        Purpose::Authorize(request) => {
-            Some((request.client.shown_name().to_owned(), request.client.shown_host()))
-        }
+        Purpose::Authorize(request) => Some((request.client.shown_name().to_owned(), request.client.shown_host())),
         Purpose::Sso(_) | Purpose::Page(_) => None,
     }
 }

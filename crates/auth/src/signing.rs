@@ -118,12 +118,16 @@ fn decode(part: &str) -> Option<Value> {
     serde_json::from_slice(&BASE64_URL_SAFE_NO_PAD.decode(part).ok()?).ok()
 }
 
-/// Takes a good part of a second.
 fn make(random: &dyn Random, created: kernel::Timestamp) -> Result<SigningKeyRow> {
+    Ok(SigningKeyRow { id: random.token(KEY_ID_LENGTH), pem: make_pem(random)?, created })
+}
+
+/// Takes a good part of a second.
+pub(crate) fn make_pem(random: &dyn Random) -> Result<String> {
     let failed = |_| Error::SigningKey("none could be made");
     let key = RsaPrivateKey::new(&mut Chance(random), RSA_BITS).map_err(failed)?;
     let pem = key.to_pkcs1_pem(LineEnding::LF).map_err(|_| Error::SigningKey("it cannot be written"))?;
-    Ok(SigningKeyRow { id: random.token(KEY_ID_LENGTH), pem: pem.to_string(), created })
+    Ok(pem.to_string())
 }
 
 /// The server's source of chance, as the `rsa` crate wants it.

@@ -53,12 +53,7 @@ pub(crate) async fn token(town: Arc<Town>, visit: Visit) -> Result<Response, Oau
     Ok(no_store(Json::text(answer.to_string())))
 }
 
-async fn by_code(
-    town: &Town,
-    form: &Form,
-    client_id: &str,
-    client: &ClientMetadata,
-) -> Result<Value, OauthError> {
+async fn by_code(town: &Town, form: &Form, client_id: &str, client: &ClientMetadata) -> Result<Value, OauthError> {
     let invalid = || OauthError::grant("the code is not valid, or not any more");
     let code = form.code.as_deref().ok_or_else(|| OauthError::request("code is missing"))?;
     let record = town.accounts.authorization_code(code)?.ok_or_else(invalid)?;
@@ -167,12 +162,7 @@ async fn answer(town: &Town, tokens: &Tokens, client_id: &str, nonce: Option<&st
 }
 
 /// OpenID Connect Core §2 and §3.1.3.6. `sub` is the user id.
-async fn id_token(
-    town: &Town,
-    tokens: &Tokens,
-    client_id: &str,
-    nonce: Option<&str>,
-) -> Result<String, OauthError> {
+async fn id_token(town: &Town, tokens: &Tokens, client_id: &str, nonce: Option<&str>) -> Result<String, OauthError> {
     let hash = Sha256::digest(&tokens.access);
     let (left, _) = hash.split_at(hash.len() / 2);
     let now = town.now().as_secs();

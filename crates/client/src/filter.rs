@@ -1,8 +1,8 @@
 //! Filters of events, as clients write them (spec, "Filtering").
 
 use kernel::id::{OwnedUserId, RoomId, UserId};
-use ruma_client_api::filter::{LazyLoadOptions, RoomEventFilter, RoomFilter, UrlFilter};
 use rooms::Event;
+use ruma_client_api::filter::{LazyLoadOptions, RoomEventFilter, RoomFilter, UrlFilter};
 
 /// A filter of room events, with its limit.
 #[derive(Clone, Debug, Default)]

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use accounts::Accounts;
+use accounts::{Accounts, SessionKind};
 use directory::Directory;
 use kernel::{
     Clock, Random,
@@ -33,13 +33,32 @@ pub struct Town {
 }
 
 impl Town {
-    pub(crate) fn server_name(&self) -> &ServerName {
-        &self.server_name
-    }
-
     /// A local user with the profile that rooms show.
     pub(crate) fn actor(&self, user: &UserId) -> web::Result<Actor> {
         let profile = self.accounts.profile(user)?.unwrap_or_default();
         Ok(Actor { user: user.to_owned(), display_name: profile.display_name, avatar_url: profile.avatar_url })
+    }
+}
+
+impl web::Town for Town {
+    fn server_name(&self) -> &ServerName {
+        &self.server_name
+    }
+
+    async fn authenticate(&self, token: &str) -> web::Result<web::Caller> {
+        let session = self.accounts.authenticate(token).await?;
+        let kind = match session.kind {
+            SessionKind::Oauth { .. } => web::SessionKind::OAuth,
+            SessionKind::Legacy => web::SessionKind::Legacy,
+            SessionKind::Service => web::SessionKind::AppService,
+        };
+        Ok(web::Caller::new(web::Identity {
+            user: session.user.clone(),
+            device: Some(session.device.clone()),
+            // A device has one session at a time.
+            session: web::Session { id: session.device.to_string(), kind },
+            is_admin: session.admin,
+            is_suspended: session.suspended,
+        }))
     }
 }

@@ -3,9 +3,10 @@
 //! An event is checked once by [`authorise_stateless`], then by [`authorise`] against the state that its `auth_events`
 //! make, against the state before it, and against the room's current state (spec, "Checks performed on receipt of a PDU").
 
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use kernel::id::{EventId, OwnedEventId};
+use ruma_events::StateEventType;
 use ruma_state_res::{check_state_dependent_auth_rules, check_state_independent_auth_rules};
 
 use crate::{Error, Pdu, Result, RoomVersion, content::CreateContent};
@@ -50,10 +51,24 @@ pub fn authorise(
         };
     }
     check_state_dependent_auth_rules(&version.rules().authorization, event, |event_type, state_key| {
-        fetch_state(&event_type.to_string(), state_key)
+        let found = fetch_state(&event_type.to_string(), state_key);
+        if found.is_none() && *event_type == StateEventType::RoomJoinRules {
+            return Some(Arc::clone(&INVITE_ONLY));
+        }
+        found
     })
     .map_err(Error::Denied)
 }
+
+/// What a room without join rules has: Synapse and Dendrite read it as open to the invited, and rooms must not split over
+/// it; ruma lets nobody in. Only the content is ever looked at.
+#[expect(clippy::expect_used, reason = "constant input, read by a test")]
+static INVITE_ONLY: LazyLock<Arc<Pdu>> = LazyLock::new(|| {
+    let json = r#"{"auth_events":[],"content":{"join_rule":"invite"},"depth":0,"origin_server_ts":0,"prev_events":[],
+        "room_id":"!none:none.invalid","sender":"@none:none.invalid","state_key":"","type":"m.room.join_rules"}"#;
+    let id = OwnedEventId::try_from("$none:none.invalid").expect("an event id");
+    Arc::new(Pdu::from_stored(id, json.into(), RoomVersion::V1, false).expect("an event"))
+});
 
 /// The rules are those of the create event's version, whatever version somebody else named.
 fn check_room_version(version: RoomVersion, create: &Pdu) -> Result<()> {

@@ -145,3 +145,6 @@ impl<'de> Visitor<'de> for Reader<'_> {
         Ok(CanonicalJsonValue::Object(object))
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -107,3 +107,89 @@ fn push_string(json: &mut String, value: &str) {
         json.push_str(&Value::from(value).to_string());
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::{
+        Draft, RoomVersion,
+        fixture::{ALICE, BOB, Room, telling_versions},
+    };
+
+    fn rendered(event: &Pdu, format: ClientFormat<'_>) -> Value {
+        serde_json::from_str(&client_event(event, format)).unwrap()
+    }
+
+    #[test]
+    fn clients_see_what_is_theirs_to_see() {
+        for version in telling_versions() {
+            let room = Room::busy(version);
+            let content = json!({"body": "\"à\u{1}\u{2028}\\", "unsigned": 1, "hashes": {}});
+            let event = room.seal(room.draft(BOB, "org.example.\"type\"\n", None, content.clone())).unwrap();
+            let expected = json!({
+                "content": content, "event_id": event.event_id(), "origin_server_ts": event.origin_server_ts(),
+                "room_id": room.id, "sender": BOB, "type": "org.example.\"type\"\n",
+            });
+            assert_eq!(rendered(&event, ClientFormat::default()), expected);
+            let mut expected = expected;
+            expected.as_object_mut().unwrap().remove("room_id");
+            expected["unsigned"] = json!({"age": 5});
+            let format = ClientFormat { without_room_id: true, unsigned: Some("{\"age\":5}") };
+            assert_eq!(rendered(&event, format), expected);
+            let state = room.seal(room.draft(BOB, "m.room.topic", Some("k\"\u{0}"), json!({}))).unwrap();
+            assert_eq!(rendered(&state, ClientFormat::default())["state_key"], "k\"\u{0}");
+        }
+    }
+
+    /// The create event of version 12 bears no room id among servers; clients still get one.
+    #[test]
+    fn every_event_has_a_room_for_clients() {
+        for version in telling_versions() {
+            let room = Room::busy(version);
+            let create = room.state_event("m.room.create", "").unwrap();
+            assert_eq!(rendered(&create, ClientFormat::default())["room_id"], room.id.as_str());
+        }
+    }
+
+    /// What another server wrote beside what is signed reaches nobody (hazard L11).
+    #[test]
+    fn foreign_fields_and_unsigned_are_not_shown() {
+        let room = Room::busy(RoomVersion::V11);
+        let event = room.seal(room.draft(BOB, "m.room.message", None, json!({}))).unwrap();
+        let mut json: Value = serde_json::from_str(event.json()).unwrap();
+        json["unsigned"] = json!({"transaction_id": "canary"});
+        json["canary"] = true.into();
+        let event = Pdu::parse(&json.to_string(), RoomVersion::V11).unwrap();
+        assert!(event.unsigned().is_some());
+        assert!(!client_event(&event, ClientFormat::default()).contains("canary"));
+    }
+
+    #[test]
+    fn a_redaction_names_its_target_in_both_places() {
+        for version in RoomVersion::all() {
+            let mut room = Room::busy(version);
+            let target = room.send(ALICE, "m.room.message", None, json!({}));
+            for content in [json!({}), json!({"reason": "spam"}), json!({"redacts": "$other:one.example"})] {
+                let draft = room.draft(ALICE, "m.room.redaction", None, content.clone());
+                let draft = Draft { redacts: Some(target.event_id().to_owned()), ..draft };
+                let shown = rendered(&room.seal(draft).unwrap(), ClientFormat::default());
+                assert_eq!(shown["redacts"], target.event_id().as_str(), "{version} {content}");
+                assert_eq!(shown["content"]["redacts"], target.event_id().as_str(), "{version} {content}");
+                assert_eq!(shown["content"].get("reason"), content.get("reason"));
+            }
+        }
+    }
+
+    #[test]
+    fn stripped_state_has_four_fields() {
+        let room = Room::busy(RoomVersion::V12);
+        let create = room.state_event("m.room.create", "").unwrap();
+        let stripped: Value = serde_json::from_str(&stripped_event(&create).unwrap()).unwrap();
+        let content = json!({"room_version": "12"});
+        assert_eq!(stripped, json!({"content": content, "sender": ALICE, "state_key": "", "type": "m.room.create"}));
+        let message = room.seal(room.draft(BOB, "m.room.message", None, json!({}))).unwrap();
+        assert_eq!(stripped_event(&message), None);
+    }
+}

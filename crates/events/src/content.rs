@@ -16,3 +16,6 @@ pub use room::{
     guests_may_join, history_visibility, name, replacement_room, topic,
 };
 pub use server_acl::ServerAcl;
+
+#[cfg(test)]
+mod tests;

@@ -16,8 +16,8 @@ use crate::{CanonicalJsonObject, CanonicalJsonValue, Error, Result, RoomVersion,
 /// as in ours) by the levels that `/sync` and federation wrap around it.
 pub const CONTENT_DEPTH_MAX: usize = JSON_DEPTH_MAX - 8;
 
-/// How deep a remote event may be nested: what every reader of ours can still read.
-pub(crate) const EVENT_DEPTH_MAX: usize = JSON_DEPTH_MAX - 1;
+/// How deep a remote event may be nested: what every reader of ours, which stops at 128, can still read.
+pub(crate) const EVENT_DEPTH_MAX: usize = JSON_DEPTH_MAX - 2;
 
 /// Greatest integer of canonical JSON: 2^53 − 1.
 pub(crate) const INTEGER_MAX: u64 = (1 << 53) - 1;
@@ -153,3 +153,6 @@ fn string<'a>(event: &'a CanonicalJsonObject, field: &str) -> Option<&'a str> {
 fn malformed(what: impl Into<String>) -> Error {
     Error::Malformed(what.into())
 }
+
+#[cfg(test)]
+mod tests;

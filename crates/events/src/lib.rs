@@ -11,6 +11,8 @@ mod canonical;
 mod client_format;
 pub mod content;
 mod error;
+#[cfg(test)]
+mod fixture;
 mod format;
 mod pdu;
 mod power;

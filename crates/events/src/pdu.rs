@@ -350,3 +350,6 @@ impl<'de> Visitor<'de> for CitedVisitor {
         Ok(Cited(id))
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -116,3 +116,6 @@ impl<'a> Reader<'a> {
         (level.unsigned_abs() <= INTEGER_MAX).then_some(level)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -39,3 +39,6 @@ pub fn may_redact(version: RoomVersion, redaction: &Pdu, target: &Pdu, powers: &
         redaction.sender().server_name() == target.sender().server_name()
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -100,3 +100,6 @@ fn is_auth_type(kind: &str) -> bool {
         "m.room.create" | "m.room.member" | "m.room.power_levels" | "m.room.join_rules" | "m.room.third_party_invite"
     )
 }
+
+#[cfg(test)]
+mod tests;

@@ -53,3 +53,6 @@ pub fn verify(event: &CanonicalJsonObject, keys: &PublicKeys, version: RoomVersi
         Err(error) => Err(Error::InvalidSignature(error.to_string())),
     }
 }
+
+#[cfg(test)]
+mod tests;

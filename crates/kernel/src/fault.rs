@@ -23,7 +23,9 @@ pub enum Kind {
     /// The value, event or list is over a limit.
     TooLarge,
     /// Too many requests; try again after this long.
-    LimitExceeded { retry_after: Duration },
+    LimitExceeded {
+        retry_after: Duration,
+    },
     /// The change does not fit the state of things (unbanning somebody who is not banned).
     BadState,
     /// The initial state asked for would make no valid room.
@@ -31,11 +33,17 @@ pub enum Kind {
     /// A canonical alias does not point at its room.
     BadAlias,
     UnsupportedRoomVersion,
-    IncompatibleRoomVersion { room_version: String },
+    IncompatibleRoomVersion {
+        room_version: String,
+    },
     /// The key backup's current version is another.
-    WrongRoomKeysVersion { current_version: Option<String> },
+    WrongRoomKeysVersion {
+        current_version: Option<String>,
+    },
     /// The access token is not known (any more). `soft_logout`: the client may keep its device and sign in again.
-    UnknownToken { soft_logout: bool },
+    UnknownToken {
+        soft_logout: bool,
+    },
     UserDeactivated,
     UserLocked,
     UserSuspended,

@@ -2,8 +2,11 @@
 
 use kernel::id::{OwnedRoomAliasId, OwnedRoomId, RoomAliasId, RoomId, UserId};
 
+use serde_json::{Map, Value};
+
 use crate::{
-    Change, Error, Result, Rooms, TOPIC,
+    Actor, Change, Error, NewEvent, Result, Rooms, TOPIC,
+    accept::Unit,
     tables::{ALIASES, AliasRow, ROOM_ALIASES},
 };
 
@@ -21,10 +24,10 @@ impl Rooms {
     /// Points a new alias at a room that this server has.
     ///
     /// # Errors
-    /// [`Error::AliasTaken`], [`Error::NoSuchRoom`], [`Error::Invalid`] for an alias of another server.
+    /// [`Error::AliasTaken`], [`Error::NoSuchRoom`], [`Error::InvalidParam`] for an alias of another server.
     pub async fn set_alias(&self, user: &UserId, alias: &RoomAliasId, room: &RoomId) -> Result<()> {
         if alias.server_name() != self.server_name() {
-            return Err(Error::Invalid("The alias must be of this server".to_owned()));
+            return Err(Error::InvalidParam("The alias must be of this server".to_owned()));
         }
         self.inner.room(room)?;
         let mut batch = self.inner.scope.batch();
@@ -40,22 +43,43 @@ impl Rooms {
         }
     }
 
-    /// Takes an alias away: its creator may, and whoever may set the room's canonical alias.
-    pub async fn delete_alias(&self, user: &UserId, alias: &RoomAliasId) -> Result<()> {
-        let row = self.inner.scope.get(&ALIASES, (alias,))?.ok_or(Error::NoSuchAlias)?;
-        let room = row.room_id.clone();
-        if row.creator != user && !self.may_send_state(&room, user, "m.room.canonical_alias")? {
+    /// Takes an alias away: its creator may, and whoever may set the room's canonical alias. If the latter delete an alias
+    /// that is canonical, it is so no more.
+    pub async fn delete_alias(&self, actor: &Actor, alias: &RoomAliasId) -> Result<()> {
+        let room = self.resolve_alias(alias)?.ok_or(Error::NoSuchAlias)?;
+        let mut unit = self.change(&room).await?;
+        // Whoever deletes or moves an alias holds the lock of its room: from here on the row stays.
+        let row = self.inner.scope.get(&ALIASES, (alias,))?.filter(|row| row.room_id == room);
+        let row = row.ok_or(Error::NoSuchAlias)?;
+        let has_power = self.may_send_state(&room, &actor.user, "m.room.canonical_alias")?;
+        if row.creator != actor.user && !has_power {
             return Err(Error::Denied("You may not delete this alias".to_owned()));
         }
-        let mut batch = self.inner.scope.batch();
-        let stamp = batch.stamp();
-        batch.expect(&ALIASES, (alias,), Some(&row));
-        batch.delete(&ALIASES, (alias,));
-        batch.delete(&ROOM_ALIASES, (room.as_ref(), alias));
-        batch.announce(TOPIC, stamp, &Change::Published { room });
-        match self.inner.scope.commit(batch).await {
-            Err(store::Error::Conflict) => Err(Error::NoSuchAlias),
-            outcome => Ok(outcome.map(drop)?),
+        let stamp = unit.batch.stamp();
+        unit.batch.delete(&ALIASES, (alias,));
+        unit.batch.delete(&ROOM_ALIASES, (room.as_ref(), alias));
+        unit.batch.announce(TOPIC, stamp, &Change::Published { room });
+        if has_power && let Some(event) = without(&unit, alias)? {
+            unit.compose(actor, event, None)?;
+        }
+        unit.commit().await
+    }
+}
+
+/// The canonical alias event of the room without this alias, if it names it.
+fn without(unit: &Unit<'_>, alias: &RoomAliasId) -> Result<Option<NewEvent>> {
+    let Some(now) = unit.state("m.room.canonical_alias", "")? else { return Ok(None) };
+    let mut content: Map<String, Value> = now.content_as().unwrap_or_default();
+    let before = content.clone();
+    let is_it = |value: &Value| value.as_str() == Some(alias.as_str());
+    if content.get("alias").is_some_and(is_it) {
+        content.remove("alias");
+    }
+    if let Some(alternatives) = content.get_mut("alt_aliases").and_then(Value::as_array_mut) {
+        alternatives.retain(|value| !is_it(value));
+        if alternatives.is_empty() {
+            content.remove("alt_aliases");
         }
     }
+    (content != before).then(|| NewEvent::state("m.room.canonical_alias", "", &Value::Object(content))).transpose()
 }

@@ -84,10 +84,12 @@ impl Rooms {
     /// Rules of ours and of the spec's client-server API that the authorization rules do not hold.
     fn check(&self, unit: &Unit<'_>, actor: &Actor, event: &NewEvent) -> Result<()> {
         match (event.event_type.as_str(), &event.state_key) {
-            ("m.room.create", _) => Err(Error::Denied("A room is created by createRoom only".to_owned())),
+            ("m.room.create", _) => Err(Error::Invalid("A room is created by createRoom only".to_owned())),
             ("m.room.canonical_alias", Some(_)) => self.check_aliases(unit, &event.content),
             ("m.room.encryption", Some(_)) => check_encryption(unit, &event.content),
+            ("m.room.power_levels", Some(_)) => check_power_levels(unit, &event.content),
             ("m.room.redaction", None) => check_redaction(unit, actor, event),
+            (_, None) => self.check_annotation(unit, actor, &event.content),
             _ => Ok(()),
         }
     }
@@ -103,7 +105,7 @@ impl Rooms {
             texts
                 .map(|alias| {
                     let alias = alias.as_str().and_then(|alias| alias.try_into().ok());
-                    alias.ok_or_else(|| Error::Invalid("An alias is not a room alias".to_owned()))
+                    alias.ok_or_else(|| Error::InvalidParam("An alias is not a room alias".to_owned()))
                 })
                 .collect()
         };
@@ -118,6 +120,27 @@ impl Rooms {
         }
         Ok(())
     }
+
+    /// Nobody annotates an event twice with one key (spec, "Annotating events").
+    fn check_annotation(&self, unit: &Unit<'_>, actor: &Actor, content: &RawValue) -> Result<()> {
+        match crate::relations::annotation(content) {
+            Some((target, key)) if self.annotated(&unit.room.id, &target, &actor.user, &key)? => {
+                Err(Error::DuplicateAnnotation)
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+/// From version 12 on creators stand above all levels and must not be given one.
+fn check_power_levels(unit: &Unit<'_>, content: &RawValue) -> Result<()> {
+    let creators = unit.power_levels()?.creators;
+    let content: Option<Map<String, Value>> = serde_json::from_str(content.get()).ok();
+    let users = content.as_ref().and_then(|content| content.get("users")?.as_object());
+    if users.is_some_and(|users| creators.iter().any(|creator| users.contains_key(creator.as_str()))) {
+        return Err(Error::Invalid("The room's creators have no power level".to_owned()));
+    }
+    Ok(())
 }
 
 /// Encryption, once on, stays on: a client that turned it off would betray those who rely on it.

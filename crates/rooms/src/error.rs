@@ -19,6 +19,11 @@ pub enum Error {
     Denied(String),
     #[error("{0}")]
     Invalid(String),
+    /// A value that cannot be, in a field of its own.
+    #[error("{0}")]
+    InvalidParam(String),
+    #[error("You have reacted to this event with this key already")]
+    DuplicateAnnotation,
     #[error("{0}")]
     TooLarge(String),
     /// The change does not fit the state of things.
@@ -47,6 +52,7 @@ impl Fault for Error {
             Self::NoSuchRoom | Self::NoSuchEvent | Self::NoSuchState | Self::NoSuchAlias => Kind::NotFound,
             Self::NotMember | Self::Denied(_) => Kind::Forbidden,
             Self::Invalid(_) => Kind::BadJson,
+            Self::InvalidParam(_) | Self::DuplicateAnnotation => Kind::InvalidParam,
             Self::TooLarge(_) => Kind::TooLarge,
             Self::BadState(_) => Kind::BadState,
             Self::InvalidRoomState(_) => Kind::InvalidRoomState,

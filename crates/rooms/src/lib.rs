@@ -80,6 +80,8 @@ struct Inner {
     events: event::Events,
     loaded: room::Loaded,
     typing: Arc<Typing>,
+    /// The time, in milliseconds, that the last room was given.
+    last_creation: std::sync::atomic::AtomicU64,
 }
 
 impl Rooms {
@@ -104,6 +106,7 @@ impl Rooms {
             random,
             settings,
             typing,
+            last_creation: std::sync::atomic::AtomicU64::new(0),
             scope: scope.clone(),
         });
         let weak = Arc::downgrade(&inner);

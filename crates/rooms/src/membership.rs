@@ -16,11 +16,24 @@ use crate::{
 impl Rooms {
     /// Joins the room, or finds that the user is in it already.
     pub async fn join(&self, actor: &Actor, room: &RoomId, reason: Option<&str>) -> Result<()> {
+        self.join_saying(actor, room, reason, Map::new()).await
+    }
+
+    /// The same, with fields of the client's own in the member event.
+    pub async fn join_saying(
+        &self,
+        actor: &Actor,
+        room: &RoomId,
+        reason: Option<&str>,
+        fields: Map<String, Value>,
+    ) -> Result<()> {
         let mut unit = self.change(room).await?;
         if unit.membership(&actor.user)? == Some(Membership::Join) {
             return Ok(());
         }
-        let mut content = membership_content(Membership::Join, reason);
+        let mut content = fields;
+        content.remove("join_authorised_via_users_server");
+        content.extend(membership_content(Membership::Join, reason));
         if let Some(authoriser) = self.authoriser(&unit, &actor.user)? {
             content.insert("join_authorised_via_users_server".to_owned(), authoriser.as_str().into());
         }

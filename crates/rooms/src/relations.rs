@@ -8,6 +8,7 @@ use kernel::{
     id::{EventId, OwnedEventId, RoomId, UserId},
 };
 use serde::Deserialize;
+use serde_json::value::RawValue;
 use store::{Direction, Stamp};
 
 use crate::{
@@ -45,6 +46,13 @@ fn relation(pdu: &Pdu) -> Option<(OwnedEventId, RelationRow)> {
         key: relates_to.key,
     };
     Some((relates_to.event_id?, row))
+}
+
+/// The event that content annotates, and the key of the annotation.
+pub(crate) fn annotation(content: &RawValue) -> Option<(OwnedEventId, String)> {
+    let relates_to = serde_json::from_str::<Relating>(content.get()).ok()?.relates_to?;
+    let RelatesTo { rel_type, event_id, key } = relates_to;
+    rel_type.filter(|rel_type| rel_type == "m.annotation").and_then(|_| event_id.zip(key))
 }
 
 /// Notes what the event relates to.
@@ -135,9 +143,18 @@ impl Rooms {
                         found.edit = Some(edit);
                     }
                 }
-                "m.reference" => found.references.push(row.event_id),
+                "m.reference" => {
+                    if let Some(reference) = self.inner.event(&room, &row.event_id)?
+                        && viewer.sees(&reference)?
+                    {
+                        found.references.push(row.event_id);
+                    }
+                }
                 "m.thread" => {
                     let Some(latest) = self.inner.event(&room, &row.event_id)? else { continue };
+                    if !viewer.sees(&latest)? {
+                        continue;
+                    }
                     let participated = row.sender == viewer.user();
                     match &mut found.thread {
                         Some(thread) => {

@@ -156,8 +156,7 @@ fn child(event: &Event, suggested_only: bool) -> Option<Child> {
     }
     let state_key = pdu.state_key()?;
     let (sent, sender) = (pdu.origin_server_ts(), pdu.sender());
-    let stripped =
-        Stripped { content: pdu.content(), origin_server_ts: sent, sender, state_key, r#type: pdu.kind() };
+    let stripped = Stripped { content: pdu.content(), origin_server_ts: sent, sender, state_key, r#type: pdu.kind() };
     let order = content.order.as_ref().and_then(|order| order.as_str()).filter(|order| is_order(order));
     Some(Child {
         unordered: order.is_none(),

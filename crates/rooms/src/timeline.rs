@@ -69,6 +69,9 @@ impl Rooms {
         limit: usize,
         wanted: impl Fn(&Event) -> bool,
     ) -> Result<Page> {
+        if limit == 0 {
+            return Ok(Page { events: Vec::new(), next: Some(from) });
+        }
         let room = viewer.room().clone();
         let (mut events, mut at, mut read) = (Vec::new(), from, 0);
         loop {

@@ -1,7 +1,7 @@
 //! Replacing a room by one of another version (spec, "Room upgrades").
 
 use events::{RoomVersion, content::CreateContent};
-use kernel::id::{OwnedRoomId, RoomId};
+use kernel::id::{OwnedRoomId, OwnedUserId, RoomId};
 use serde_json::{Map, Value, json};
 
 use crate::{
@@ -27,11 +27,17 @@ const CARRIED_OVER: [&str; 11] = [
 
 impl Rooms {
     /// Makes the new room, points the old one at it, and moves aliases and the directory's entry: one change, in one
-    /// batch.
+    /// batch. Versions before 12 have no `additional_creators`.
     ///
     /// # Errors
     /// [`Error::UnsupportedRoomVersion`]; [`Error::Denied`] without the power to send `m.room.tombstone`.
-    pub async fn upgrade(&self, actor: &Actor, room: &RoomId, version: &str) -> Result<OwnedRoomId> {
+    pub async fn upgrade(
+        &self,
+        actor: &Actor,
+        room: &RoomId,
+        version: &str,
+        additional_creators: &[OwnedUserId],
+    ) -> Result<OwnedRoomId> {
         let version = RoomVersion::parse(version)?;
         let mut old = self.change(room).await?;
         let powers = old.power_levels()?;
@@ -40,7 +46,14 @@ impl Rooms {
         {
             return Err(Error::Denied("You may not upgrade this room".to_owned()));
         }
-        let request = self.successor(actor, room, version)?;
+        let mut request = self.successor(actor, room, version)?;
+        if version.privileges_creators() && !additional_creators.is_empty() {
+            request.creation_content.insert("additional_creators".to_owned(), json!(additional_creators));
+            let users = request.power_level_content_override.get_mut("users").and_then(Value::as_object_mut);
+            if let Some(users) = users {
+                users.retain(|user, _| !additional_creators.iter().any(|creator| creator.as_str() == user));
+            }
+        }
         let mut new = self.found(actor, version, &request).await?;
         let id = new.room.id.clone();
         let content = json!({ "body": "This room has been replaced", "replacement_room": id });

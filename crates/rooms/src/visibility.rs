@@ -43,6 +43,7 @@ impl Rooms {
             Some(Membership::Leave | Membership::Ban) if own.as_ref().is_some_and(|own| !own.room.forgotten) => {
                 if let Some(own) = own
                     && self.last_join(user, room)?.is_some()
+                    && !self.world_readable(room)?
                 {
                     let loaded = self.inner.room(room)?;
                     let event = self.inner.event(&loaded, &own.room.event_id)?.ok_or(Error::NoSuchRoom)?;
@@ -81,6 +82,10 @@ impl Rooms {
             Error::NoSuchRoom => Error::NoSuchEvent,
             other => other,
         })?;
+        let forgotten = self.rooms_of(user)?.get(room).is_some_and(|own| own.room.forgotten);
+        if forgotten && !self.world_readable(room)? {
+            return Err(Error::NoSuchEvent);
+        }
         let event = self.inner.event(&viewer.room, id)?.ok_or(Error::NoSuchEvent)?;
         if viewer.sees(&event)? { Ok(event) } else { Err(Error::NoSuchEvent) }
     }

@@ -186,8 +186,8 @@ async fn an_upgrade_replaces_the_room_and_moves_its_alias() {
     let old = house.rooms.create(&anne, request.clone()).await.unwrap();
     assert!(matches!(house.rooms.create(&anne, request).await, Err(Error::AliasTaken)));
     house.rooms.join(&bob, &old, None).await.unwrap();
-    assert!(matches!(house.rooms.upgrade(&bob, &old, "12").await, Err(Error::Denied(_))));
-    let new = house.rooms.upgrade(&anne, &old, "12").await.unwrap();
+    assert!(matches!(house.rooms.upgrade(&bob, &old, "12", &[]).await, Err(Error::Denied(_))));
+    let new = house.rooms.upgrade(&anne, &old, "12", &[]).await.unwrap();
     assert_eq!(house.rooms.resolve_alias(&alias).unwrap().unwrap(), new);
     let tombstone = house.rooms.current_state(&old, "m.room.tombstone", "").unwrap().unwrap();
     assert!(tombstone.pdu.content().get().contains(new.as_str()));

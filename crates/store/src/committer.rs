@@ -27,13 +27,12 @@ const WRITES_KEPT: usize = 4_096;
 pub(crate) fn run(kv: &dyn Kv, jobs: &Jobs, health: &Health) {
     let _stopped = Stopped(health);
     let mut group = Group::new(kv);
+    let mut last = 0;
     while let Some(first) = jobs.next() {
         metrics::histogram!("beffroi_commit_wait_seconds").record(first.queued.elapsed().as_secs_f64());
         group.add(first);
-        while !group.is_full() {
-            let Some(job) = jobs.next_waiting() else { break };
-            group.add(job);
-        }
+        gather(&mut group, jobs, last);
+        last = group.pending.len();
         if let Err(error) = group.commit() {
             tracing::error!(%error, "a commit failed: the store takes no more writes");
             health.fail(error.clone());
@@ -43,6 +42,19 @@ pub(crate) fn run(kv: &dyn Kv, jobs: &Jobs, health: &Health) {
         group.publish();
     }
     // Whoever still waits in the queue learns it from the dropped sender: unavailable, not acknowledged.
+}
+
+fn gather(group: &mut Group<'_>, jobs: &Jobs, last: usize) {
+    for _ in 0..4 {
+        while !group.is_full() {
+            let Some(job) = jobs.next_waiting() else { break };
+            group.add(job);
+        }
+        if group.pending.len() >= last {
+            break;
+        }
+        std::thread::yield_now();
+    }
 }
 
 /// Reports a committer that ends by a panic, which would else look like a store that is ready and never answers.

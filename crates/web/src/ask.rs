@@ -46,7 +46,7 @@ pub(crate) fn check_json(body: &[u8]) -> Result<()> {
 /// Apart from these, `Content-Type` does not matter: clients send JSON under many names.
 ///
 /// # Errors
-/// 415 `M_UNRECOGNIZED` for compressed and multipart bodies (hazards M7, M11).
+/// 415 `M_UNRECOGNIZED` for compressed and multipart bodies.
 pub(crate) fn refuse_encodings(parts: &Parts) -> Result<()> {
     let is_encoded = parts.headers.get(header::CONTENT_ENCODING).is_some_and(|value| value != "identity");
     let content_type = parts.headers.get(header::CONTENT_TYPE).map_or(&b""[..], |value| value.as_bytes());

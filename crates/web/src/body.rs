@@ -12,11 +12,14 @@ use http::StatusCode;
 use http_body_util::{BodyExt, StreamBody};
 use hyper::body::{Body as HttpBody, Frame, Incoming, SizeHint};
 use kernel::Kind;
+use tokio::time::{Instant, timeout, timeout_at};
 
 use crate::{Error, Result};
 
-/// A whole JSON body must arrive within this; a streamed one must bring something this often (hazard D16).
+/// A body that is read whole must arrive within this.
 const BODY_TIMEOUT: Duration = Duration::from_secs(60);
+/// A body that is read piece by piece has as long, and then must have come at this rate.
+const BYTES_PER_SECOND_MIN: usize = 1_024;
 
 pub type Response = http::Response<Body>;
 type BoxError = Box<dyn std::error::Error + Send + Sync>;
@@ -45,11 +48,7 @@ impl Body {
     /// # Errors
     /// 500 if its stream fails.
     pub async fn into_bytes(self) -> Result<Bytes> {
-        let failed = |error: BoxError| {
-            tracing::error!(%error, "the body of an answer failed");
-            Error::new(Kind::Internal, "Internal server error")
-        };
-        Ok(self.collect().await.map_err(failed)?.to_bytes())
+        Ok(self.collect().await.map_err(Error::internal)?.to_bytes())
     }
 
     /// Bytes of a body that is not a stream.
@@ -99,6 +98,8 @@ pub struct Upload {
     source: Source,
     bytes_max: usize,
     bytes_read: usize,
+    /// Set by the first read.
+    started: Option<Instant>,
 }
 
 enum Source {
@@ -108,11 +109,15 @@ enum Source {
 
 impl Upload {
     pub(crate) fn wire(body: Incoming) -> Self {
-        Self { source: Source::Wire(body), bytes_max: 0, bytes_read: 0 }
+        Self::new(Source::Wire(body))
     }
 
     pub(crate) fn whole(bytes: Bytes) -> Self {
-        Self { source: Source::Whole(Some(bytes)), bytes_max: 0, bytes_read: 0 }
+        Self::new(Source::Whole(Some(bytes)))
+    }
+
+    fn new(source: Source) -> Self {
+        Self { source, bytes_max: 0, bytes_read: 0, started: None }
     }
 
     /// Sets the bound and refuses at once what announces more.
@@ -131,9 +136,11 @@ impl Upload {
     /// The next piece; None at the end.
     ///
     /// # Errors
-    /// 413 when the body is over the route's limit, 408 when nothing came for a minute, 400 when it broke off.
+    /// 413 when the body is over the route's limit, 408 when it comes too slowly, 400 when it broke off.
     pub async fn chunk(&mut self) -> Result<Option<Bytes>> {
-        tokio::time::timeout(BODY_TIMEOUT, self.next()).await.unwrap_or_else(|_| Err(too_slow()))
+        let started = *self.started.get_or_insert_with(Instant::now);
+        let earned = Duration::from_secs((self.bytes_read / BYTES_PER_SECOND_MIN) as u64);
+        timeout_at(started + BODY_TIMEOUT + earned, self.next()).await.unwrap_or_else(|_| Err(too_slow()))
     }
 
     /// The whole body.
@@ -144,9 +151,7 @@ impl Upload {
         match &mut self.source {
             Source::Whole(bytes) => Ok(bytes.take().unwrap_or_default()),
             Source::Wire(body) if body.is_end_stream() => Ok(Bytes::new()),
-            Source::Wire(_) => {
-                tokio::time::timeout(BODY_TIMEOUT, self.gather()).await.unwrap_or_else(|_| Err(too_slow()))
-            }
+            Source::Wire(_) => timeout(BODY_TIMEOUT, self.gather()).await.unwrap_or_else(|_| Err(too_slow())),
         }
     }
 

@@ -56,13 +56,13 @@ impl Error {
         Self(Box::new(Inner { status: StatusCode::UNAUTHORIZED, body: stages, retry_after: None }))
     }
 
-    /// No access token in a request that needs one.
     /// 500 for something that cannot be; the cause is logged here and never sent.
     pub fn internal(cause: impl fmt::Display) -> Self {
         tracing::error!(%cause, "internal error");
         Self::new(Kind::Internal, "Internal server error")
     }
 
+    /// No access token in a request that needs one.
     pub fn missing_token() -> Self {
         Self::custom(StatusCode::UNAUTHORIZED, "M_MISSING_TOKEN", "Missing access token")
     }

@@ -1,4 +1,4 @@
-//! The client's address when a proxy stands in front (hazard A24).
+//! The client's address when a proxy stands in front.
 
 use std::net::{IpAddr, SocketAddr};
 

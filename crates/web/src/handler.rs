@@ -5,6 +5,7 @@ use std::{marker::PhantomData, sync::Arc};
 use bytes::Bytes;
 use futures_util::future::{BoxFuture, FutureExt, ready};
 use http::request::Parts;
+use kernel::id::ServerName;
 use ruma_common::api::IncomingRequest;
 
 use crate::{Caller, Error, Json, Origin, Reply, Response, Result, Town, Upload, Visit, ask, ask::Params};
@@ -129,15 +130,20 @@ pub(crate) enum CallBody {
 
 /// A handler without its types. `A` is the tenant's handle that the listener knows.
 pub(crate) trait Endpoint<A>: Send + Sync {
-    fn authenticate(&self, tenant: &A, token: &str) -> Result<Caller>;
+    fn server_name<'a>(&self, tenant: &'a A) -> &'a ServerName;
+    fn authenticate<'a>(&'a self, tenant: &'a A, token: &'a str) -> BoxFuture<'a, Result<Caller>>;
     fn call(&self, tenant: Arc<A>, call: Call) -> BoxFuture<'static, Result<Response>>;
 }
 
 pub(crate) struct Typed<H, C, M>(pub(crate) H, pub(crate) PhantomData<fn(C, M)>);
 
 impl<T: Town, C: Known, M: 'static, H: Handler<T, C, M>> Endpoint<T> for Typed<H, C, M> {
-    fn authenticate(&self, tenant: &T, token: &str) -> Result<Caller> {
-        tenant.authenticate(token)
+    fn server_name<'a>(&self, tenant: &'a T) -> &'a ServerName {
+        tenant.server_name()
+    }
+
+    fn authenticate<'a>(&'a self, tenant: &'a T, token: &'a str) -> BoxFuture<'a, Result<Caller>> {
+        tenant.authenticate(token).boxed()
     }
 
     fn call(&self, tenant: Arc<T>, call: Call) -> BoxFuture<'static, Result<Response>> {
@@ -163,8 +169,12 @@ where
     H: Fn(Arc<T>, Visit) -> Fut + Send + Sync,
     Fut: Future<Output = Result<Response>> + Send + 'static,
 {
-    fn authenticate(&self, tenant: &T, token: &str) -> Result<Caller> {
-        tenant.authenticate(token)
+    fn server_name<'a>(&self, tenant: &'a T) -> &'a ServerName {
+        tenant.server_name()
+    }
+
+    fn authenticate<'a>(&'a self, tenant: &'a T, token: &'a str) -> BoxFuture<'a, Result<Caller>> {
+        tenant.authenticate(token).boxed()
     }
 
     fn call(&self, tenant: Arc<T>, call: Call) -> BoxFuture<'static, Result<Response>> {
@@ -178,8 +188,12 @@ where
     H: Fn(Arc<T>, Option<Caller>, Visit) -> Fut + Send + Sync,
     Fut: Future<Output = Result<Json>> + Send + 'static,
 {
-    fn authenticate(&self, tenant: &T, token: &str) -> Result<Caller> {
-        tenant.authenticate(token)
+    fn server_name<'a>(&self, tenant: &'a T) -> &'a ServerName {
+        tenant.server_name()
+    }
+
+    fn authenticate<'a>(&'a self, tenant: &'a T, token: &'a str) -> BoxFuture<'a, Result<Caller>> {
+        tenant.authenticate(token).boxed()
     }
 
     fn call(&self, tenant: Arc<T>, call: Call) -> BoxFuture<'static, Result<Response>> {
@@ -194,8 +208,12 @@ where
     H: Fn(Arc<T>, Option<Caller>, Visit<Upload>) -> Fut + Send + Sync,
     Fut: Future<Output = Result<Response>> + Send + 'static,
 {
-    fn authenticate(&self, tenant: &T, token: &str) -> Result<Caller> {
-        tenant.authenticate(token)
+    fn server_name<'a>(&self, tenant: &'a T) -> &'a ServerName {
+        tenant.server_name()
+    }
+
+    fn authenticate<'a>(&'a self, tenant: &'a T, token: &'a str) -> BoxFuture<'a, Result<Caller>> {
+        tenant.authenticate(token).boxed()
     }
 
     fn call(&self, tenant: Arc<T>, call: Call) -> BoxFuture<'static, Result<Response>> {
@@ -210,8 +228,12 @@ pub(crate) struct Lifted<A, T> {
     pub(crate) pick: fn(&A) -> &Arc<T>,
 }
 
-impl<A: Send + Sync, T: Send + Sync> Endpoint<A> for Lifted<A, T> {
-    fn authenticate(&self, tenant: &A, token: &str) -> Result<Caller> {
+impl<A: Send + Sync, T: Send + Sync + 'static> Endpoint<A> for Lifted<A, T> {
+    fn server_name<'a>(&self, tenant: &'a A) -> &'a ServerName {
+        self.inner.server_name((self.pick)(tenant))
+    }
+
+    fn authenticate<'a>(&'a self, tenant: &'a A, token: &'a str) -> BoxFuture<'a, Result<Caller>> {
         self.inner.authenticate((self.pick)(tenant), token)
     }
 
@@ -226,5 +248,5 @@ fn refuse(error: Error) -> BoxFuture<'static, Result<Response>> {
 
 /// The dispatcher reads a body as its route says; anything else is its own mistake.
 fn unread() -> Error {
-    Error::new(kernel::Kind::Internal, "Internal server error")
+    Error::internal("a body was not read as its route says")
 }

@@ -1,4 +1,4 @@
-//! Which tenant a request is for: by its host, never by anything else that the client says (hazard T1).
+//! Which tenant a request is for: by its host, never by anything else that the client says.
 
 use std::{borrow::Cow, collections::HashMap, sync::Arc};
 

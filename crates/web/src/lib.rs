@@ -8,7 +8,7 @@
 //!
 //! impl web::Town for Town {
 //!     fn server_name(&self) -> &ServerName { &self.server_name }
-//!     fn authenticate(&self, token: &str) -> web::Result<web::Caller> {
+//!     async fn authenticate(&self, token: &str) -> web::Result<web::Caller> {
 //!         let session = self.accounts.session_of_token(token)?.ok_or_else(|| web::Error::unknown_token(false))?;
 //!         Ok(web::Caller::new(web::Identity { user: …, device: …, session: …, is_admin: …, is_suspended: … }))
 //!     }
@@ -42,7 +42,8 @@
 //!
 //! Method and paths come from the ruma type. Each `/_matrix/client/v3/…` path also answers under `r0` and `unstable`, each
 //! `/_matrix/media/v3/…` path under `r0` and `v1`, unless a route names that path itself. A handler may return ruma's response,
-//! [`Json`] that is text already, or [`Raw`] for a stream or other headers.
+//! [`Json`] that is text already, or [`Raw`] for a stream or other headers. Handlers of methods other than `GET` run to their
+//! end even if the client leaves, unless the route says [`Route::while_client_waits`].
 //!
 //! The binary joins the edges and serves them:
 //!

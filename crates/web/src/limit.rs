@@ -89,7 +89,8 @@ impl Limits {
 }
 
 impl Default for Limits {
-    /// `docs/OPERATIONS.md`, "Limits".
+    /// Wide enough that no person meets them; a signed-in client at its worst moment, the start, makes some 50 requests.
+    /// Addresses may sign in oftener than users: at nine in the morning a town hall comes in by one address.
     fn default() -> Self {
         Self::off()
             .with(Rate::Message, Rule::new((10.0, 30), (10.0, 30)))

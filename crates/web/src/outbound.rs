@@ -1,4 +1,4 @@
-//! The one client for requests that leave the server (hazards M2, M5, M11).
+//! The one client for requests that leave the server.
 //!
 //! What it holds to, for every request: its owner's allowlist; https; addresses of the Internet only, checked on the very
 //! addresses that are connected to, so that no name can be rebound; no redirect followed; no proxy of the environment; no

@@ -1,31 +1,43 @@
-//! What is kept of each request: one log line and two metrics, without ids, tokens or bodies (hazard L15).
+//! What is kept of each request: one log line and two metrics, without ids, tokens or bodies.
 
 use std::{sync::Arc, time::Duration};
 
 use http::{Method, StatusCode, Version};
+use kernel::id::ServerName;
+use metrics::SharedString;
 
-/// `template` is the route's path with `{names}`; None for a request that reached no route, whose path is never written.
-pub(crate) fn request(
-    method: &Method,
-    template: Option<&Arc<str>>,
-    version: Version,
-    status: StatusCode,
-    took: Duration,
-) {
-    let route = template.map_or_else(|| metrics::SharedString::const_str("none"), |path| Arc::clone(path).into());
-    let code = metrics::SharedString::from(status_text(status));
-    metrics::counter!("beffroi_http_requests_total", "route" => route.clone(), "method" => method_text(method), "status" => code)
-        .increment(1);
-    metrics::histogram!("beffroi_http_request_seconds", "route" => route).record(took.as_secs_f64());
-    tracing::info!(
-        target: "access",
-        method = method_text(method),
-        route = template.map_or("none", |path| &**path),
-        status = status.as_u16(),
-        micros = u64::try_from(took.as_micros()).unwrap_or(u64::MAX),
-        http = ?version,
-        "request"
-    );
+/// A request and how it was answered.
+pub(crate) struct Record<'a> {
+    pub(crate) method: &'a Method,
+    pub(crate) version: Version,
+    /// The tenant, and the route's path with `{names}`; None if no route was reached: then the path is never written.
+    pub(crate) reached: Option<(&'a ServerName, &'a Arc<str>)>,
+    pub(crate) status: StatusCode,
+    pub(crate) took: Duration,
+}
+
+impl Record<'_> {
+    pub(crate) fn write(&self) {
+        let method = method_text(self.method);
+        let route = match self.reached {
+            Some((_, template)) => SharedString::from(Arc::clone(template)),
+            None => SharedString::const_str("none"),
+        };
+        let status = SharedString::from(self.status.as_str().to_owned());
+        let labels = [("route", route.clone()), ("method", method.into()), ("status", status)];
+        metrics::counter!("beffroi_http_requests_total", &labels).increment(1);
+        metrics::histogram!("beffroi_http_request_seconds", "route" => route).record(self.took.as_secs_f64());
+        tracing::info!(
+            target: "access",
+            tenant = self.reached.map_or("none", |(tenant, _)| tenant.as_str()),
+            method,
+            route = self.reached.map_or("none", |(_, template)| &**template),
+            status = self.status.as_u16(),
+            micros = u64::try_from(self.took.as_micros()).unwrap_or(u64::MAX),
+            http = ?self.version,
+            "request"
+        );
+    }
 }
 
 /// The methods that routes have; a stranger's invention must not grow the metrics.
@@ -39,8 +51,4 @@ fn method_text(method: &Method) -> &'static str {
         Method::PATCH => "PATCH",
         _ => "other",
     }
-}
-
-fn status_text(status: StatusCode) -> String {
-    status.as_str().to_owned()
 }

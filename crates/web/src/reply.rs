@@ -3,8 +3,7 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderValue, StatusCode, header};
-use kernel::Kind;
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use ruma_common::api::{IncomingRequest, OutgoingBody, OutgoingResponse};
 use serde::Serialize;
 
@@ -23,25 +22,17 @@ where
     A: OutgoingResponse + Send + 'static,
 {
     fn into_response(self) -> Result<Response> {
-        let broken = |error: &dyn std::fmt::Display| {
-            tracing::error!(%error, "an answer could not be written");
-            Error::new(Kind::Internal, "Internal server error")
-        };
-        let (mut parts, body) = self.try_into_http_response_inner().map_err(|error| broken(&error))?.into_parts();
+        let (mut parts, body) = self.try_into_http_response_inner().map_err(Error::internal)?.into_parts();
         if let Some(content_type) = body.content_type() {
             parts.headers.entry(header::CONTENT_TYPE).or_insert(content_type);
         }
-        let bytes: Vec<u8> = body.try_into_buf().map_err(|error| broken(&error.into()))?;
+        let bytes: Vec<u8> = body.try_into_buf().map_err(|error| Error::internal(error.into()))?;
         Ok(http::Response::from_parts(parts, Body::from(bytes)))
     }
 }
 
 /// A JSON answer that is text already.
-#[derive(Clone, Debug)]
-pub struct Json {
-    status: StatusCode,
-    text: Bytes,
-}
+pub struct Json(Response);
 
 impl Json {
     /// 200 with a value's JSON.
@@ -49,37 +40,38 @@ impl Json {
     /// # Errors
     /// 500 if the value cannot be JSON (a map with keys that are no strings).
     pub fn of(value: &impl Serialize) -> Result<Self> {
-        let text = serde_json::to_vec(value).map_err(|error| {
-            tracing::error!(%error, "an answer could not be written");
-            Error::new(Kind::Internal, "Internal server error")
-        })?;
-        Ok(Self::text(text))
+        serde_json::to_vec(value).map(Self::text).map_err(Error::internal)
     }
 
     /// 200 with text that is JSON.
     pub fn text(text: impl Into<Bytes>) -> Self {
-        Self { status: StatusCode::OK, text: text.into() }
+        let mut response = Response::new(Body::from(text));
+        response.headers_mut().insert(header::CONTENT_TYPE, JSON);
+        Self(response)
     }
 
     #[must_use]
     pub fn status(mut self, status: StatusCode) -> Self {
-        self.status = status;
+        *self.0.status_mut() = status;
+        self
+    }
+
+    #[must_use]
+    pub fn header(mut self, name: HeaderName, value: HeaderValue) -> Self {
+        self.0.headers_mut().insert(name, value);
         self
     }
 }
 
 impl From<Json> for Response {
     fn from(json: Json) -> Self {
-        let mut response = Self::new(Body::from(json.text));
-        *response.status_mut() = json.status;
-        response.headers_mut().insert(header::CONTENT_TYPE, JSON);
-        response
+        json.0
     }
 }
 
 impl<R> Reply<R> for Json {
     fn into_response(self) -> Result<Response> {
-        Ok(self.into())
+        Ok(self.0)
     }
 }
 
@@ -92,7 +84,7 @@ impl<R> Reply<R> for Raw {
     }
 }
 
-/// A Matrix error as an answer. 429 and 503 say when to come back, and not the same second to all (hazard D18).
+/// A Matrix error as an answer. 429 and 503 say when to come back, and not the same second to all.
 pub(crate) fn refusal(error: &Error) -> Response {
     let text = serde_json::to_vec(error.body()).unwrap_or_default();
     let mut response = Response::from(Json::text(text).status(error.status_code()));
@@ -111,6 +103,12 @@ pub(crate) fn refusal(error: &Error) -> Response {
 fn next_spread() -> u64 {
     static TURN: AtomicU64 = AtomicU64::new(0);
     2 + TURN.fetch_add(1, Ordering::Relaxed) % 8
+}
+
+/// What every answer says unless its handler says otherwise: it is what its type says, and nobody else's to keep.
+pub(crate) fn guard(headers: &mut HeaderMap) {
+    headers.entry(header::X_CONTENT_TYPE_OPTIONS).or_insert(HeaderValue::from_static("nosniff"));
+    headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
 }
 
 /// Lets every web page call the API (spec, "Web Browser Clients"). No cookie is ever read by it, so `*` gives nothing away.

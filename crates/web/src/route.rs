@@ -51,6 +51,8 @@ pub struct Route<T> {
     pub(crate) intake: Intake,
     pub(crate) body_bytes_max: usize,
     pub(crate) open_to_origins: bool,
+    /// The handler runs to its end even if the client has left.
+    pub(crate) is_finished: bool,
     pub(crate) expose: Option<HeaderValue>,
     pub(crate) endpoint: Box<dyn Endpoint<T>>,
 }
@@ -58,6 +60,7 @@ pub struct Route<T> {
 impl<T> Route<T> {
     fn new(method: Method, paths: Vec<Cow<'static, str>>, access: Access, endpoint: Box<dyn Endpoint<T>>) -> Self {
         Self {
+            is_finished: !matches!(method, Method::GET | Method::HEAD),
             method,
             paths,
             access,
@@ -98,6 +101,13 @@ impl<T> Route<T> {
     /// Lets web pages of other sites read these headers of the answer: `"ETag, Location"`.
     pub fn expose(&mut self, headers: &'static str) -> &mut Self {
         self.expose = Some(HeaderValue::from_static(headers));
+        self
+    }
+
+    /// Stops the handler when the client leaves, as for `GET`: for a long poll by `POST`. Handlers of other methods run to
+    /// their end, so that no change is left half made.
+    pub fn while_client_waits(&mut self) -> &mut Self {
+        self.is_finished = false;
         self
     }
 
@@ -219,6 +229,7 @@ impl<T: Send + Sync + 'static> Routes<T> {
             intake: route.intake,
             body_bytes_max: route.body_bytes_max,
             open_to_origins: route.open_to_origins,
+            is_finished: route.is_finished,
             expose: route.expose,
             endpoint: Box::new(Lifted { inner: route.endpoint, pick }) as Box<dyn Endpoint<A>>,
         };
@@ -260,8 +271,8 @@ impl<T> Routes<T> {
     }
 }
 
-/// The older paths of a current one that clients still use (facts of `docs/ARCHITECTURE.md`, "Paths"): classic Element
-/// calls `r0` for nearly everything and `unstable` for keys and relations; other clients one or the other.
+/// The older paths of a current one that clients still use: classic Element calls `r0` for nearly everything and `unstable`
+/// for keys and relations, Hydrogen `r0` alone.
 pub(crate) fn aliases(path: &str) -> impl Iterator<Item = String> {
     const CURRENT: [(&str, &[&str]); 2] = [
         ("/_matrix/client/v3/", &["/_matrix/client/r0/", "/_matrix/client/unstable/"]),

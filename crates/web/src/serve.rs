@@ -1,7 +1,7 @@
 //! Listeners: connections in, requests to the [`Site`], and an orderly end.
 //!
 //! Every connection is bounded: how many there are, how long a handshake, a head or a pause may take, and how long a client may
-//! refuse to read (hazard D16; figures of `docs/OPERATIONS.md`, "Limits").
+//! refuse to read.
 
 mod activity;
 mod gate;

@@ -1,6 +1,6 @@
 //! The dispatcher: host, route, caller, rate, body, handler, answer, in this order, for every request of every edge.
 
-use std::{panic::AssertUnwindSafe, sync::Arc, time::Instant};
+use std::{borrow::Cow, panic::AssertUnwindSafe, sync::Arc, time::Instant};
 
 use bytes::Bytes;
 use futures_util::FutureExt;
@@ -10,10 +10,10 @@ use kernel::Kind;
 use crate::{
     Access, Body, Caller, Error, Hosts, Limiter, Origin, Peer, Proxies, Response, Result, RouteError, Routes, Upload,
     ask::{self, Params},
-    body::Upload as Unread,
     handler::{Call, CallBody},
     limit::Subject,
-    record, reply,
+    record::Record,
+    reply,
     route::Intake,
     table::{Found, Placed, Table},
     token,
@@ -52,87 +52,105 @@ impl<A: Send + Sync + 'static> Site<A> {
         self.respond(parts, Upload::whole(body), peer).await
     }
 
-    pub(crate) async fn respond(&self, parts: Parts, body: Unread, peer: &Peer) -> Response {
+    pub(crate) async fn respond(&self, parts: Parts, body: Upload, peer: &Peer) -> Response {
         if parts.method == Method::OPTIONS {
             return reply::preflight();
         }
         let started = Instant::now();
         let (method, version) = (parts.method.clone(), parts.version);
-        let is_head = method == Method::HEAD;
-        let (answer, placed) = self.dispatch(parts, body, peer).await;
+        let (answer, reached) = match self.find(&parts, peer) {
+            Ok((reached, params)) => {
+                // A panic is a bug of ours, and this request's alone.
+                let call = AssertUnwindSafe(self.call(&reached, params, parts, body, peer)).catch_unwind();
+                (call.await.unwrap_or_else(|_| Err(panicked(&reached.placed))), Some(reached))
+            }
+            Err(refusal) => (Ok(refusal), None),
+        };
         let mut response = answer.unwrap_or_else(|error| reply::refusal(&error));
-        let route = placed.as_ref().map(|placed| &*placed.route);
-        let headers = response.headers_mut();
+        let route = reached.as_ref().map(|reached| &*reached.placed.route);
         if route.is_none_or(|route| route.open_to_origins) {
-            reply::allow_origins(headers, route.and_then(|route| route.expose.as_ref()));
+            reply::allow_origins(response.headers_mut(), route.and_then(|route| route.expose.as_ref()));
         }
-        headers.entry(header::X_CONTENT_TYPE_OPTIONS).or_insert(HeaderValue::from_static("nosniff"));
-        let template = placed.as_ref().map(|placed| &placed.template);
-        record::request(&method, template, version, response.status(), started.elapsed());
-        if is_head { without_body(response) } else { response }
+        reply::guard(response.headers_mut());
+        let reached = reached.as_ref().map(|reached| {
+            let tenant = reached.placed.route.endpoint.server_name(&reached.tenant);
+            (tenant, &reached.placed.template)
+        });
+        let (status, took) = (response.status(), started.elapsed());
+        Record { method: &method, version, reached, status, took }.write();
+        if method == Method::HEAD { without_body(response) } else { response }
     }
 
-    /// The answer, and the route that gave it where one was reached.
-    async fn dispatch(&self, parts: Parts, body: Unread, peer: &Peer) -> (Result<Response>, Option<Arc<Placed<A>>>) {
-        let tenant = match self.hosts.of_request(&parts.uri, &parts.headers, peer, &self.proxies) {
-            Ok(tenant) => tenant,
-            Err(error) => return (Err(error), None),
-        };
+    /// The tenant and the route, or the answer that there is none.
+    #[expect(clippy::result_large_err, reason = "the refusal is the answer itself, returned at once")]
+    fn find(&self, parts: &Parts, peer: &Peer) -> Result<(Reached<A>, Result<Params>), Response> {
+        let tenant = self.hosts.of_request(&parts.uri, &parts.headers, peer, &self.proxies);
+        let tenant = tenant.map_err(|error| reply::refusal(&error))?;
         if parts.uri.path_and_query().is_some_and(|uri| uri.as_str().len() > URI_BYTES_MAX) {
-            return (Err(too_long()), None);
+            let error = Error::new(Kind::TooLarge, "The path and query are too long");
+            return Err(reply::refusal(&error.status(StatusCode::URI_TOO_LONG)));
         }
-        let (placed, params) = match self.table.find(&parts.method, parts.uri.path()) {
-            Found::Route(placed, params) => {
-                let params = Params::decode(Arc::clone(&placed.names), params.iter().map(|(_, value)| value));
-                (Arc::clone(placed), params)
+        match self.table.find(&parts.method, parts.uri.path()) {
+            Found::Route(placed, values) => {
+                let params = Params::decode(Arc::clone(&placed.names), values.iter().map(|(_, value)| value));
+                Ok((Reached { tenant, placed: Arc::clone(placed) }, params))
             }
-            Found::OtherMethods(allow) => return (Ok(method_not_allowed(&allow)), None),
-            Found::Nothing => return (Err(Error::new(Kind::Unrecognized, "Unrecognized request")), None),
-        };
-        (self.call(tenant, &placed, params, parts, body, peer).await, Some(placed))
+            Found::OtherMethods(allow) => Err(method_not_allowed(&allow)),
+            Found::Nothing => Err(reply::refusal(&Error::new(Kind::Unrecognized, "Unrecognized request"))),
+        }
     }
 
     async fn call(
         &self,
-        tenant: Arc<A>,
-        placed: &Placed<A>,
+        Reached { tenant, placed }: &Reached<A>,
         params: Result<Params>,
         parts: Parts,
-        body: Unread,
+        body: Upload,
         peer: &Peer,
     ) -> Result<Response> {
         let route = &*placed.route;
-        let from = Origin::new(
-            self.proxies.client_address(peer.address, &parts.headers),
-            parts.headers.get(header::USER_AGENT).cloned(),
-        );
-        let caller = identify(route.access, |token| route.endpoint.authenticate(&tenant, token), &parts)?;
-        let subject = match &caller {
-            Some(caller) => Subject::User(&caller.user),
-            None => Subject::Address(from.address),
+        let address = self.proxies.client_address(peer.address, &parts.headers);
+        let from = Origin::new(address, parts.headers.get(header::USER_AGENT).cloned());
+        let caller = match token_of(route.access, &parts)? {
+            Some(token) => Some(route.endpoint.authenticate(tenant, &token).await?),
+            None => None,
         };
+        check_access(route.access, caller.as_ref())?;
+        let subject = caller.as_ref().map_or(Subject::Address(address), |caller| Subject::User(&caller.user));
         self.limiter.check(route.rate, subject)?;
         let params = params?;
         let body = take(route.intake, route.body_bytes_max, &parts, body).await?;
-        let answer = route.endpoint.call(tenant, Call { caller, parts, params, from, body });
-        // A panic is a bug of ours, and this request's alone.
-        AssertUnwindSafe(answer).catch_unwind().await.unwrap_or_else(|_| {
-            tracing::error!(route = %placed.template, "a handler panicked");
-            Err(Error::new(Kind::Internal, "Internal server error"))
-        })
+        let call = Call { caller, parts, params, from, body };
+        if !route.is_finished {
+            return route.endpoint.call(Arc::clone(tenant), call).await;
+        }
+        // A task of its own goes on when the connection, and with it this future, is dropped.
+        let (tenant, owned) = (Arc::clone(tenant), Arc::clone(placed));
+        let task = tokio::spawn(async move { owned.route.endpoint.call(tenant, call).await });
+        task.await.unwrap_or_else(|_| Err(panicked(placed)))
     }
 }
 
-/// The caller, if the route wants one, and whether it may come in.
-fn identify(access: Access, authenticate: impl Fn(&str) -> Result<Caller>, parts: &Parts) -> Result<Option<Caller>> {
+/// Where a request leads.
+struct Reached<A> {
+    tenant: Arc<A>,
+    placed: Arc<Placed<A>>,
+}
+
+/// The token that came, if the route wants to know its caller.
+fn token_of(access: Access, parts: &Parts) -> Result<Option<Cow<'_, str>>> {
     if access == Access::Public {
         return Ok(None);
     }
-    let caller = match token::find(&parts.headers, &parts.uri)? {
-        Some(token) => authenticate(&token)?,
-        None if access == Access::Optional => return Ok(None),
-        None => return Err(Error::missing_token()),
-    };
+    match token::find(&parts.headers, &parts.uri)? {
+        None if access != Access::Optional => Err(Error::missing_token()),
+        token => Ok(token),
+    }
+}
+
+/// Whether a caller who is known may come in.
+fn check_access(access: Access, caller: Option<&Caller>) -> Result<()> {
+    let Some(caller) = caller else { return Ok(()) };
     let writes = matches!(access, Access::Active | Access::Admin);
     if writes && caller.is_suspended {
         return Err(Error::new(Kind::UserSuspended, "This account is suspended"));
@@ -140,11 +158,11 @@ fn identify(access: Access, authenticate: impl Fn(&str) -> Result<Caller>, parts
     if access == Access::Admin && !caller.is_admin {
         return Err(Error::new(Kind::Forbidden, "Only an administrator may do this"));
     }
-    Ok(Some(caller))
+    Ok(())
 }
 
 /// Reads the body as the route says. `GET` has none: what came is left unread.
-async fn take(intake: Intake, bytes_max: usize, parts: &Parts, body: Unread) -> Result<CallBody> {
+async fn take(intake: Intake, bytes_max: usize, parts: &Parts, body: Upload) -> Result<CallBody> {
     if matches!(parts.method, Method::GET | Method::HEAD) && intake != Intake::Stream {
         return Ok(CallBody::Read(Bytes::new()));
     }
@@ -160,8 +178,8 @@ async fn take(intake: Intake, bytes_max: usize, parts: &Parts, body: Unread) -> 
     Ok(CallBody::Read(bytes))
 }
 
-fn too_long() -> Error {
-    Error::new(Kind::TooLarge, "The path and query are too long").status(StatusCode::URI_TOO_LONG)
+fn panicked<A>(placed: &Placed<A>) -> Error {
+    Error::internal(format_args!("the handler of {} panicked", placed.template))
 }
 
 fn method_not_allowed(allow: &str) -> Response {

@@ -1,4 +1,4 @@
-//! Is it JSON, and an object that is safe to parse? Checked before any typed parser sees it (hazards E3, E19).
+//! Is it JSON, and an object that is safe to parse? Checked before any typed parser sees it.
 //!
 //! One pass in constant stack: serde_json refuses NaN, Infinity, 1e400, byte order marks, trailing commas, lone surrogates and
 //! more than 128 levels; this adds duplicate keys and that the whole is an object.

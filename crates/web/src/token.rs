@@ -1,4 +1,4 @@
-//! The access token of a request (spec, "Using access tokens"; hazard A3).
+//! The access token of a request (spec, "Using access tokens").
 
 use http::{HeaderMap, Uri, header};
 

@@ -17,7 +17,7 @@ pub trait Town: Send + Sync + 'static {
     ///
     /// # Errors
     /// 401: [`Error::unknown_token`] with `soft_logout` when the session lives but this token has expired; `M_USER_LOCKED`.
-    fn authenticate(&self, token: &str) -> Result<Caller>;
+    fn authenticate(&self, token: &str) -> impl Future<Output = Result<Caller>> + Send;
 }
 
 /// Who makes a request. Cheap to clone.

@@ -17,10 +17,9 @@ struct Ask {
 pub(crate) async fn refresh(town: Arc<Town>, _: Option<Caller>, visit: Visit) -> Result<Json> {
     let ask: Ask = visit.json()?;
     let unknown = || Error::unknown_token(false);
-    match town.accounts.token_owner(&ask.refresh_token)? {
-        Some((.., SessionKind::Oauth { .. })) => return Err(unknown()),
-        // Unknown or retired: accounts tells the two apart.
-        Some(_) | None => {}
+    // Unknown or retired: accounts tells the two apart.
+    if let Some((.., SessionKind::Oauth { .. })) = town.accounts.token_owner(&ask.refresh_token)? {
+        return Err(unknown());
     }
     match town.accounts.refresh(&ask.refresh_token).await {
         Ok(tokens) => Json::of(&login::answer(&tokens)),

@@ -56,7 +56,8 @@ pub(crate) async fn redirect(town: Arc<Town>, visit: Visit) -> Result<Response, 
         return Err(Problem::NotFound);
     }
     let query: Query = visit.query()?;
-    let target = check(query.redirect_url.as_deref().unwrap_or_default(), &town.settings).ok_or(Problem::BadRedirect)?;
+    let target =
+        check(query.redirect_url.as_deref().unwrap_or_default(), &town.settings).ok_or(Problem::BadRedirect)?;
     let login_hint = query.login_hint.filter(|hint| hint.len() <= HINT_BYTES_MAX);
     let id = town.flows.start(
         Flow { purpose: Purpose::Sso(target), fresh: false, login_hint },

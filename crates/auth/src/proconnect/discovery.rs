@@ -3,9 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use kernel::Timestamp;
-use openidconnect::{
-    DiscoveryError, IssuerUrl, JsonWebKeySet, ProviderMetadataWithLogout, core::CoreJsonWebKey,
-};
+use openidconnect::{DiscoveryError, IssuerUrl, JsonWebKeySet, ProviderMetadataWithLogout, core::CoreJsonWebKey};
 use url::Url;
 
 use super::{Failure, http::HttpError};

@@ -6,7 +6,7 @@ use openidconnect::{
 };
 
 use super::{Failure, Pending, discovery::Known};
-use crate::{Town, TokenAuth, problem::Problem};
+use crate::{TokenAuth, Town, problem::Problem};
 
 const ASSERTION_TYPE: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
 

@@ -8,7 +8,8 @@ use std::{
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
 use kernel::Timestamp;
 use openidconnect::{
-    ClaimsVerificationError, ClientId, ClientSecret, Nonce, OAuth2TokenResponse, SignatureVerificationError, TokenResponse,
+    ClaimsVerificationError, ClientId, ClientSecret, Nonce, OAuth2TokenResponse, SignatureVerificationError,
+    TokenResponse,
     core::{CoreIdToken, CoreIdTokenClaims, CoreIdTokenVerifier, CoreTokenResponse},
 };
 use sha2::{Digest, Sha256};

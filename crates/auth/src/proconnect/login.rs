@@ -16,7 +16,8 @@ const STATE_LENGTH: usize = 43;
 const NONCE_LENGTH: usize = 43;
 const VERIFIER_LENGTH: usize = 64;
 /// Asks for two factors, in the only way that binds ProConnect (`acr_values` does not).
-const MFA_CLAIMS: &str = r#"{"id_token":{"amr":null,"acr":{"essential":true,"values":["eidas0-mfa","eidas1-mfa","eidas2","eidas3"]}}}"#;
+const MFA_CLAIMS: &str =
+    r#"{"id_token":{"amr":null,"acr":{"essential":true,"values":["eidas0-mfa","eidas1-mfa","eidas2","eidas3"]}}}"#;
 
 pub(crate) async fn start(town: Arc<Town>, visit: Visit) -> Result<Response, Problem> {
     let id = visit.param("flow");
@@ -37,12 +38,9 @@ impl Town {
         let settings = &self.settings.proconnect;
         let redirect = RedirectUrl::new(self.settings.redirect_uri());
         let redirect = redirect.map_err(|_| Failure::Untrusted("the redirect URI is no URL".to_owned()))?;
-        let client = CoreClient::from_provider_metadata(
-            known.metadata.clone(),
-            ClientId::new(settings.client_id.clone()),
-            None,
-        )
-        .set_redirect_uri(redirect);
+        let client =
+            CoreClient::from_provider_metadata(known.metadata.clone(), ClientId::new(settings.client_id.clone()), None)
+                .set_redirect_uri(redirect);
         let state = self.random.token(STATE_LENGTH);
         let nonce = self.random.token(NONCE_LENGTH);
         let (csrf, asked_nonce) = (CsrfToken::new(state.clone()), Nonce::new(nonce.clone()));
@@ -50,11 +48,7 @@ impl Town {
         let challenge = PkceCodeChallenge::from_code_verifier_sha256(&PkceCodeVerifier::new(verifier.clone()));
         let scopes = settings.scopes.iter().filter(|scope| *scope != "openid").cloned().map(Scope::new);
         let mut request = client
-            .authorize_url(
-                AuthenticationFlow::<CoreResponseType>::AuthorizationCode,
-                move || csrf,
-                move || asked_nonce,
-            )
+            .authorize_url(AuthenticationFlow::<CoreResponseType>::AuthorizationCode, move || csrf, move || asked_nonce)
             .add_scopes(scopes)
             .set_pkce_challenge(challenge);
         if settings.rules.require_mfa {

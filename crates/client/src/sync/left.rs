@@ -14,7 +14,7 @@ use crate::Town;
 /// The room's part of the answer; `None` when it is not told (any more).
 pub(super) fn left(town: &Town, ask: &Ask<'_>, own: &UserRoomAt, upto: Position) -> web::Result<Option<Left>> {
     let just_now = ask.since.is_some_and(|since| own.position > since.position);
-    let wanted = just_now || (ask.from_the_start() && ask.filter.room.include_leave);
+    let wanted = just_now || (ask.is_first() && ask.filter.room.include_leave);
     if !wanted {
         return Ok(None);
     }

@@ -105,12 +105,7 @@ pub(super) fn news(
     Ok(news)
 }
 
-pub(super) fn timeline(
-    town: &Town,
-    ask: &Ask<'_>,
-    viewer: &mut Viewer<'_>,
-    news: &News,
-) -> web::Result<Timeline> {
+pub(super) fn timeline(town: &Town, ask: &Ask<'_>, viewer: &mut Viewer<'_>, news: &News) -> web::Result<Timeline> {
     let how = Render { without_room_id: true, device: Some(ask.device), bundle: true };
     let events = news.events.iter().map(|event| town.rooms.render(viewer, event, how));
     Ok(Timeline {
@@ -137,18 +132,12 @@ fn summary(
     Ok(Summary { heroes: town.rooms.heroes(room, ask.user)?, joined: Some(joined), invited: Some(invited) })
 }
 
-fn room_data(
-    town: &Town,
-    ask: &Ask<'_>,
-    room: &RoomId,
-    since: Since,
-    data: &[DataChange],
-) -> web::Result<Events> {
+fn room_data(town: &Town, ask: &Ask<'_>, room: &RoomId, since: Since, data: &[DataChange]) -> web::Result<Events> {
     let filter = crate::filter::EventFilter::new(ask.filter.room.account_data.clone());
     let all;
     let changes = match since {
         // Somebody who came back finds what they had stored for the room.
-        Since::Nothing if !ask.from_the_start() => {
+        Since::Nothing if !ask.is_first() => {
             all = town.accounts.room_data(ask.user, room)?;
             &all
         }

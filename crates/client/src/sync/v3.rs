@@ -62,7 +62,7 @@ impl Ask<'_> {
     }
 
     /// Whether everything is to be told anew.
-    pub(super) fn from_the_start(&self) -> bool {
+    pub(super) fn is_first(&self) -> bool {
         self.since.is_none()
     }
 
@@ -72,11 +72,7 @@ impl Ask<'_> {
     }
 }
 
-pub(super) async fn sync(
-    town: Arc<Town>,
-    caller: Option<web::Caller>,
-    visit: web::Visit,
-) -> web::Result<web::Json> {
+pub(super) async fn sync(town: Arc<Town>, caller: Option<web::Caller>, visit: web::Visit) -> web::Result<web::Json> {
     let caller = caller.ok_or_else(web::Error::missing_token)?;
     let query: Query = visit.query()?;
     let filter = filter(&town, &caller.user, query.filter.as_deref())?;
@@ -105,8 +101,9 @@ async fn poll(town: &Town, ask: &Ask<'_>, deadline: Instant) -> web::Result<Answ
     let keys = key_counts(town, ask)?;
     loop {
         let answer = look(town, ask)?;
-        let keys_changed = (&answer.device_one_time_keys_count, &answer.device_unused_fallback_key_types) != (&keys.0, &keys.1);
-        let now = ask.from_the_start() || ask.full_state || !answer.is_empty() || keys_changed;
+        let keys_changed =
+            (&answer.device_one_time_keys_count, &answer.device_unused_fallback_key_types) != (&keys.0, &keys.1);
+        let now = ask.is_first() || ask.full_state || !answer.is_empty() || keys_changed;
         if now || town.shutdown.has_begun() || Instant::now() >= deadline {
             return Ok(answer);
         }
@@ -136,12 +133,9 @@ fn look(town: &Town, ask: &Ask<'_>) -> web::Result<Answer> {
     let mut token = Token { position: upto, inbox: upto, typing };
     let touched = town.sync.account_touched(ask.user, ask.since());
     let (counts, fallback) = key_counts(town, ask)?;
-    let mut answer = Answer {
-        device_one_time_keys_count: counts,
-        device_unused_fallback_key_types: fallback,
-        ..Answer::default()
-    };
-    let data = if touched || ask.from_the_start() {
+    let mut answer =
+        Answer { device_one_time_keys_count: counts, device_unused_fallback_key_types: fallback, ..Answer::default() };
+    let data = if touched || ask.is_first() {
         token.inbox = to_device(town, ask, upto, &mut answer.to_device)?;
         town.accounts.data_changes(ask.user, ask.since(), upto)?
     } else {

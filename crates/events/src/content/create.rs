@@ -2,6 +2,7 @@
 
 use kernel::id::{OwnedEventId, OwnedRoomId, OwnedUserId};
 use serde::Deserialize;
+use serde_json::Value;
 
 use super::lenient::{lenient, list, object, read};
 use crate::{Pdu, RoomVersion};
@@ -27,10 +28,10 @@ pub struct Predecessor {
     pub event_id: Option<OwnedEventId>,
 }
 
-#[derive(Default, Deserialize)]
+#[derive(Deserialize)]
 struct Fields {
-    #[serde(default)]
-    room_version: Option<serde_json::Value>,
+    #[serde(default = "first_version")]
+    room_version: Value,
     #[serde(default, rename = "type", deserialize_with = "lenient")]
     room_type: Option<String>,
     #[serde(default, rename = "m.federate", deserialize_with = "lenient")]
@@ -43,14 +44,30 @@ struct Fields {
     additional_creators: Vec<OwnedUserId>,
 }
 
+impl Default for Fields {
+    fn default() -> Self {
+        Self {
+            room_version: first_version(),
+            room_type: None,
+            federate: None,
+            predecessor: None,
+            creator: None,
+            additional_creators: Vec::new(),
+        }
+    }
+}
+
+fn first_version() -> Value {
+    "1".into()
+}
+
 impl CreateContent {
     pub fn of(create: &Pdu) -> Self {
         let fields: Fields = read(create);
         Self {
             room_version: match fields.room_version {
-                None => "1".into(),
-                Some(serde_json::Value::String(version)) => version,
-                Some(_) => String::new(),
+                Value::String(version) => version,
+                _ => String::new(),
             },
             room_type: fields.room_type,
             federate: fields.federate.unwrap_or(true),

@@ -43,7 +43,7 @@ impl Path {
     /// The child to take at this depth. 64 levels: two keys that agree in all are one key.
     pub(super) fn child(self, depth: usize) -> usize {
         let byte = self.0.get(depth / 2).copied().unwrap_or_default();
-        usize::from(if depth % 2 == 0 { byte >> 4 } else { byte & 15 })
+        usize::from(if depth.is_multiple_of(2) { byte >> 4 } else { byte & 15 })
     }
 }
 

@@ -70,7 +70,7 @@ impl Trees {
     /// The keys whose events differ between two states, with both events.
     pub fn difference(&self, old: Root, new: Root) -> Result<Vec<Difference>> {
         let mut differences = Vec::new();
-        self.compare(old, new, 0, &mut differences)?;
+        self.compare(old, new, &mut differences)?;
         Ok(differences)
     }
 
@@ -130,7 +130,7 @@ impl Trees {
         Ok(())
     }
 
-    fn compare(&self, old: Root, new: Root, depth: usize, differences: &mut Vec<Difference>) -> Result<()> {
+    fn compare(&self, old: Root, new: Root, differences: &mut Vec<Difference>) -> Result<()> {
         if old == new {
             return Ok(());
         }
@@ -140,7 +140,7 @@ impl Trees {
         {
             for (old, new) in old.iter().zip(new.iter()) {
                 let root = |child: &Option<Child>| child.map_or(Root::EMPTY, |child| child.root);
-                self.compare(root(old), root(new), depth + 1, differences)?;
+                self.compare(root(old), root(new), differences)?;
             }
             return Ok(());
         }

@@ -89,14 +89,13 @@ pub(super) fn family(space: Space, options: &Options, cache: &Cache) -> Set {
     // Also what a compaction holds in memory to train a dictionary.
     set.set_target_file_size_base((budget(options) / 4).clamp(8 * MB, 64 * MB) as u64);
     set.set_level_compaction_dynamic_level_bytes(true);
-    match space {
-        Space::Event | Space::Log => {
-            set.set_compression_type(DBCompressionType::Zstd);
-            // -14 is zlib's window, which zstd ignores.
-            set.set_compression_options(-14, ZSTD_LEVEL, 0, DICTIONARY_BYTES);
-            set.set_zstd_max_train_bytes(DICTIONARY_BYTES * 100);
-        }
-        Space::Index | Space::Node => set.set_compression_type(DBCompressionType::Lz4),
+    // Fast where rows are written and merged often, small where most of them come to rest.
+    set.set_compression_type(DBCompressionType::Lz4);
+    if matches!(space, Space::Event | Space::Log) {
+        set.set_bottommost_compression_type(DBCompressionType::Zstd);
+        // -14 is zlib's window, which zstd ignores.
+        set.set_bottommost_compression_options(-14, ZSTD_LEVEL, 0, DICTIONARY_BYTES, true);
+        set.set_bottommost_zstd_max_train_bytes(DICTIONARY_BYTES * 100, true);
     }
     set.set_block_based_table_factory(&table(space, cache));
     set

@@ -17,11 +17,14 @@ fn ask(headers: &[(&'static str, &'static str)]) -> Request<bytes::Bytes> {
     ask
 }
 
+/// The address that asks, the name of its TLS handshake, its headers, and the status expected.
+type Case = (&'static str, Option<&'static str>, &'static [(&'static str, &'static str)], u16);
+
 #[tokio::test]
 async fn host_forwarded_host_and_handshake_must_agree() {
     let fixture = Fixture::new();
     let (client, proxy) = ("192.0.2.1", "10.0.0.1");
-    let cases: [(&str, Option<&str>, &[(&str, &str)], u16); 20] = [
+    let cases: [Case; 20] = [
         (client, None, &[("host", "metz.example")], 200),
         (client, None, &[("host", "METZ.example:8448")], 200),
         (client, Some("metz.example"), &[("host", "metz.example")], 200),

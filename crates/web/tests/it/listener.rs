@@ -1,6 +1,10 @@
 //! The server on real sockets: smuggling, slow clients, and an orderly end (hazards D14, D16).
 
-use std::{net::SocketAddr, sync::Arc, time::Duration};
+use std::{
+    net::SocketAddr,
+    sync::{Arc, atomic::Ordering},
+    time::Duration,
+};
 
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -64,6 +68,16 @@ async fn read_to_end(socket: &mut TcpStream) -> String {
     };
     timeout(PATIENCE, read).await.expect("the server closes the connection");
     String::from_utf8_lossy(&answer).into_owned()
+}
+
+/// Lets the server go on until something is so.
+async fn until(is_so: impl Fn() -> bool) {
+    let wait = async {
+        while !is_so() {
+            tokio::task::yield_now().await;
+        }
+    };
+    timeout(PATIENCE, wait).await.expect("it becomes so");
 }
 
 fn whoami(more: &str) -> String {
@@ -163,6 +177,23 @@ async fn slow_clients_are_cut() {
 }
 
 #[tokio::test]
+async fn a_change_is_finished_though_its_client_leaves_and_a_wait_is_not() {
+    let running = Running::start(None).await;
+    let town = &running.fixture.metz;
+    for (number, method) in ["GET", "PUT", "POST"].into_iter().enumerate() {
+        let mut socket = running.connect().await;
+        let ask = format!("{method} /slow HTTP/1.1\r\nHost: metz.example\r\nContent-Length: 0\r\n\r\n");
+        socket.write_all(ask.as_bytes()).await.unwrap();
+        until(|| town.handled() > number).await;
+    }
+    until(|| town.dropped.load(Ordering::SeqCst) == 2).await;
+    assert_eq!(town.finished.load(Ordering::SeqCst), 0);
+    town.shutdown.begin();
+    until(|| town.finished.load(Ordering::SeqCst) == 1).await;
+    running.end().await;
+}
+
+#[tokio::test]
 async fn connections_are_bounded() {
     let capacity = Capacity { connections_max: 2, ..Capacity::default() };
     let running = Running::with(None, capacity).await;
@@ -184,9 +215,7 @@ async fn a_shutdown_lets_requests_finish_and_wakes_those_that_wait() {
     let running = Running::start(None).await;
     let mut socket = running.connect().await;
     socket.write_all(b"GET /wait HTTP/1.1\r\nHost: metz.example\r\n\r\n").await.unwrap();
-    while running.fixture.handled() == 0 {
-        tokio::task::yield_now().await;
-    }
+    until(|| running.fixture.handled() == 1).await;
     let mut idle = running.connect().await;
     idle.write_all(whoami("").as_bytes()).await.unwrap();
     running.fixture.metz.shutdown.begin();
@@ -202,9 +231,7 @@ async fn a_shutdown_does_not_wait_for_ever() {
     let running = Running::with(None, Capacity { drain: Duration::from_secs(5), ..Capacity::default() }).await;
     let mut socket = running.connect().await;
     socket.write_all(b"GET /wait HTTP/1.1\r\nHost: metz.example\r\n\r\n").await.unwrap();
-    while running.fixture.handled() == 0 {
-        tokio::task::yield_now().await;
-    }
+    until(|| running.fixture.handled() == 1).await;
     running.end().await;
     assert_eq!(read_to_end(&mut socket).await, "");
 }

@@ -28,13 +28,22 @@ pub struct TestTown {
     pub name: OwnedServerName,
     /// Requests that reached a handler.
     pub handled: AtomicUsize,
+    /// Handlers of `/slow` that ended, or were dropped before their end.
+    pub finished: AtomicUsize,
+    pub dropped: AtomicUsize,
     pub shutdown: Shutdown,
 }
 
 impl TestTown {
     pub fn new(name: &str) -> Arc<Self> {
         let name = ServerName::parse(name).unwrap();
-        Arc::new(Self { name, handled: AtomicUsize::new(0), shutdown: Shutdown::new() })
+        Arc::new(Self {
+            name,
+            handled: AtomicUsize::new(0),
+            finished: AtomicUsize::new(0),
+            dropped: AtomicUsize::new(0),
+            shutdown: Shutdown::new(),
+        })
     }
 
     pub fn handled(&self) -> usize {
@@ -51,7 +60,7 @@ impl Town for TestTown {
         &self.name
     }
 
-    fn authenticate(&self, token: &str) -> web::Result<Caller> {
+    async fn authenticate(&self, token: &str) -> web::Result<Caller> {
         let label = self.name.as_str().split('.').next().unwrap_or_default();
         let person = token.strip_prefix(label).and_then(|rest| rest.strip_prefix('_'));
         let person = person.ok_or_else(|| Error::unknown_token(false))?;
@@ -106,6 +115,25 @@ async fn wait(town: Arc<TestTown>, _: Visit) -> web::Result<Response> {
     Ok(Response::new("waited".into()))
 }
 
+/// Waits likewise, and counts whether it came to its end.
+async fn slow(town: Arc<TestTown>, _: Visit) -> web::Result<Response> {
+    struct End {
+        town: Arc<TestTown>,
+        is_finished: bool,
+    }
+    impl Drop for End {
+        fn drop(&mut self) {
+            let count = if self.is_finished { &self.town.finished } else { &self.town.dropped };
+            count.fetch_add(1, Ordering::SeqCst);
+        }
+    }
+    town.count();
+    let mut end = End { town: Arc::clone(&town), is_finished: false };
+    town.shutdown.begun().await;
+    end.is_finished = true;
+    Ok(Response::new("done".into()))
+}
+
 async fn upload(town: Arc<TestTown>, _: Option<Caller>, mut visit: Visit<Upload>) -> web::Result<Response> {
     town.count();
     let mut bytes = 0;
@@ -127,6 +155,9 @@ pub fn routes() -> Routes<TestTown> {
     routes.json(Method::POST, "/hello/{name}", Access::Optional, greet).expose("ETag").limited(Rate::Login);
     routes.page(Method::GET, "/page/{section}", page);
     routes.page(Method::GET, "/wait", wait);
+    routes.page(Method::GET, "/slow", slow);
+    routes.page(Method::POST, "/slow", slow);
+    routes.page(Method::PUT, "/slow", slow).while_client_waits();
     routes.stream(Method::POST, "/_matrix/media/v3/upload", Access::User, upload).body_max(3_000_000);
     routes
 }

@@ -1,0 +1,53 @@
+//! `POST /join/{roomIdOrAlias}` and `POST /rooms/{roomId}/join`.
+
+use std::sync::Arc;
+
+use kernel::id::OwnedRoomId;
+use ruma_client_api::membership::{join_room_by_id, join_room_by_id_or_alias};
+use ruma_common::OwnedRoomOrAliasId;
+use serde_json::{Map, Value};
+use web::{Caller, Result};
+
+use super::verbatim::Verbatim;
+use crate::Town;
+
+pub(super) async fn join_by_id(
+    town: Arc<Town>,
+    caller: Caller,
+    ask: Verbatim<join_room_by_id::v3::Request>,
+) -> Result<join_room_by_id::v3::Response> {
+    let (actor, fields) = (town.actor(&caller.user)?, own_fields(&ask));
+    let ask = ask.ask;
+    town.rooms.join_saying(&actor, &ask.room_id, ask.reason.as_deref(), fields).await?;
+    Ok(join_room_by_id::v3::Response::new(ask.room_id))
+}
+
+pub(super) async fn join(
+    town: Arc<Town>,
+    caller: Caller,
+    ask: Verbatim<join_room_by_id_or_alias::v3::Request>,
+) -> Result<join_room_by_id_or_alias::v3::Response> {
+    let (actor, fields) = (town.actor(&caller.user)?, own_fields(&ask));
+    let ask = ask.ask;
+    let room = room_of(&town, ask.room_id_or_alias)?;
+    town.rooms.join_saying(&actor, &room, ask.reason.as_deref(), fields).await?;
+    Ok(join_room_by_id_or_alias::v3::Response::new(room))
+}
+
+/// What the client adds to its member event, as other servers let it.
+fn own_fields<R>(ask: &Verbatim<R>) -> Map<String, Value> {
+    let mut fields = ask.body();
+    fields.retain(|field, _| !matches!(field.as_str(), "reason" | "third_party_signed"));
+    fields
+}
+
+/// The room of this id or alias.
+///
+/// # Errors
+/// 404 for an alias that points nowhere.
+pub(super) fn room_of(town: &Town, room: OwnedRoomOrAliasId) -> Result<OwnedRoomId> {
+    match OwnedRoomId::try_from(room) {
+        Ok(room) => Ok(room),
+        Err(alias) => Ok(town.rooms.resolve_alias(&alias)?.ok_or(rooms::Error::NoSuchAlias)?),
+    }
+}

@@ -1,0 +1,93 @@
+//! Builds everything once: a tenant's owners and edges, and the table of all routes. The only place where a port meets its
+//! implementation.
+
+use std::sync::Arc;
+
+use accounts::Accounts;
+use async_trait::async_trait;
+use kernel::{Clock, Random, id::UserId};
+use rooms::{Actor, Rooms};
+use store::Scope;
+
+use crate::config::TenantConfig;
+
+/// One tenant of the process: what its requests and its administration reach.
+pub struct App {
+    pub config: TenantConfig,
+    pub accounts: Accounts,
+    pub rooms: Rooms,
+    pub client: Arc<client::Town>,
+    pub auth: Arc<auth::Town>,
+}
+
+/// What all tenants are built with.
+pub struct Parts {
+    pub clock: Arc<dyn Clock>,
+    pub random: Arc<dyn Random>,
+    pub outbound: web::Outbound,
+    pub shutdown: web::Shutdown,
+    /// See [`crate::config::ServerConfig::dev`].
+    pub dev: bool,
+}
+
+impl App {
+    /// Opens a tenant over its share of the store. Needs a tokio runtime, for its long polls.
+    ///
+    /// # Errors
+    /// When its rows cannot be read, or its settings cannot be.
+    pub fn open(config: TenantConfig, scope: Scope, signer: events::Signer, parts: &Parts) -> anyhow::Result<Self> {
+        let server_name = config.server_name.clone();
+        let (clock, random) = (parts.clock.clone(), parts.random.clone());
+        let accounts = Accounts::open(scope.clone(), server_name.clone(), clock.clone(), random.clone())?;
+        accounts.set_sign_in_age_max(config.sign_in_age_max());
+        let settings = config.room_settings();
+        let rooms = Rooms::open(scope.clone(), server_name.clone(), signer, clock.clone(), random.clone(), settings);
+        let directory = directory::Directory::open(&scope, accounts.clone(), rooms.clone())?;
+        let client = client::Town {
+            server_name: server_name.clone(),
+            settings: config.client_settings(),
+            sync: client::Sync::new(&scope, accounts.clone(), rooms.clone()),
+            accounts: accounts.clone(),
+            rooms: rooms.clone(),
+            directory,
+            clock: clock.clone(),
+            random: random.clone(),
+            shutdown: parts.shutdown.clone(),
+        };
+        let issuer = config.issuer().clone();
+        let auth = auth::Town::open(auth::Parts {
+            server_name,
+            settings: config.auth_settings(parts.dev),
+            accounts: accounts.clone(),
+            scope,
+            // Sign-in reaches this tenant's ProConnect and no other host.
+            outbound: Arc::new(parts.outbound.for_owner(move |url| url.origin() == issuer.origin())),
+            renamed: Arc::new(Renames { accounts: accounts.clone(), rooms: rooms.clone() }),
+            clock,
+            random,
+        })?;
+        Ok(Self { config, accounts, rooms, client: Arc::new(client), auth: Arc::new(auth) })
+    }
+}
+
+/// The whole table, of all edges.
+pub fn routes() -> web::Routes<App> {
+    client::routes().lift(|app: &App| &app.client).merge(auth::routes().lift(|app: &App| &app.auth))
+}
+
+/// Carries a new name from sign-in to the rooms that show it.
+struct Renames {
+    accounts: Accounts,
+    rooms: Rooms,
+}
+
+#[async_trait]
+impl auth::Renamed for Renames {
+    async fn renamed(&self, user: &UserId, display_name: &str) {
+        let avatar_url = self.accounts.profile(user).ok().flatten().and_then(|profile| profile.avatar_url);
+        let actor = Actor { user: user.to_owned(), display_name: Some(display_name.to_owned()), avatar_url };
+        if let Err(error) = self.rooms.update_profile(&actor).await {
+            tracing::error!(%error, %user, "a new name did not reach all rooms");
+        }
+    }
+}

@@ -127,7 +127,7 @@ async fn a_context_has_its_two_sides_and_tokens_to_go_on() {
     assert_eq!((&alone["events_before"], &alone["events_after"]), (&Value::Null, &Value::Null), "none is not written");
     assert_eq!(bodies(&page("b", &alone["start"]).await["chunk"]), ["2"]);
     assert_eq!(bodies(&page("f", &alone["end"]).await["chunk"]), ["4"]);
-    assert_eq!(bodies(&context(&said[6], 2).await["events_after"]), Vec::<&str>::new());
+    assert!(context(&said[6], 2).await["events_after"].is_null());
 }
 
 #[tokio::test]

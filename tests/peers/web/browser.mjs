@@ -52,6 +52,6 @@ export async function signIn(page, agent, home, name) {
 }
 
 function css(button) {
-    if (button.class) return `button.${button.class}`;
+    if (button.class) return `:is(button, a).${button.class}`;
     return `button[name="${button.name}"][value="${button.value}"]`;
 }

@@ -55,6 +55,8 @@ export class Person {
                 const button = form.buttons.find((button) => matches(button, wanted));
                 if (button) return submission(form, button, page);
             }
+            const link = links(html).find((link) => matches(link, wanted));
+            if (link) return { url: new URL(link.href, page).href, init: {} };
         }
         throw new Error(`no button to press at ${page}: ${plainText(html)}`);
     }
@@ -66,6 +68,10 @@ function forms(html) {
         inputs: [...body.matchAll(/<input\b([^>]*)>/gi)].map(([, input]) => attributesOf(input)),
         buttons: [...body.matchAll(/<button\b([^>]*)>/gi)].map(([, button]) => attributesOf(button)),
     }));
+}
+
+function links(html) {
+    return [...html.matchAll(/<a\b([^>]*)>/gi)].map(([, attributes]) => attributesOf(attributes));
 }
 
 function attributesOf(tag) {

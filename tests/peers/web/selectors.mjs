@@ -2,14 +2,16 @@
 
 /**
  * Buttons that lead through Beffroi's and the mock ProConnect's pages, whichever of them is on the screen.
- * Each is a submit button of a plain form, found by its name and value; `null` stands for any.
+ * Each is a submit button of a plain form, found by its name and value, or a button or link found by its class.
  */
 export const wayIn = (agent) => [
     // The mock ProConnect: which agent.
     { name: "agent", value: agent },
     // Beffroi's consent page.
-    { name: "action", value: "allow" },
-    // Beffroi's sign-in page: the ProConnect button, and the town's when there is a choice.
+    { name: "decision", value: "allow" },
+    // Beffroi's page before an older client gets its login token: the one button.
+    { class: "primary" },
+    // Beffroi's sign-in page: the ProConnect button.
     { class: "proconnect-button" },
 ];
 

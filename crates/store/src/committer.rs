@@ -83,26 +83,41 @@ struct Group<'a> {
     latest: Latest,
     bytes: usize,
     pending: Vec<Pending>,
+    /// Those whose preconditions did not hold. They are told when the group is on disk: before, they would read again what
+    /// was there before the group, and fail again, as often as they like.
+    conflicts: Vec<oneshot::Sender<Result<Position>>>,
     /// The last position given to each tenant that takes one in this group.
     given: HashMap<TenantId, u64>,
 }
 
 impl<'a> Group<'a> {
     fn new(kv: &'a dyn Kv) -> Self {
-        Self { kv, writes: Vec::new(), latest: Latest::default(), bytes: 0, pending: Vec::new(), given: HashMap::new() }
+        Self {
+            kv,
+            writes: Vec::new(),
+            latest: Latest::default(),
+            bytes: 0,
+            pending: Vec::new(),
+            conflicts: Vec::new(),
+            given: HashMap::new(),
+        }
     }
 
     fn is_full(&self) -> bool {
-        self.pending.len() >= limits::COMMIT_GROUP_MAX || self.bytes >= limits::BATCH_BYTES_MAX
+        self.pending.len() + self.conflicts.len() >= limits::COMMIT_GROUP_MAX || self.bytes >= limits::BATCH_BYTES_MAX
     }
 
-    /// Adds the batch's writes, or answers at once that it cannot be written.
+    /// Adds the batch's writes, or notes that it cannot be written.
     fn add(&mut self, job: Job) {
         let Job { batch, bytes, stream, answer, .. } = job;
-        if let Err(error) = self.holds(&batch.expectations) {
-            // An error only says that the caller has gone.
-            let _ = answer.send(Err(error));
-            return;
+        match self.holds(&batch.expectations) {
+            Ok(()) => {}
+            Err(Error::Conflict) => return self.conflicts.push(answer),
+            Err(error) => {
+                // An error only says that the caller has gone.
+                let _ = answer.send(Err(error));
+                return;
+            }
         }
         self.bytes += bytes;
         let (position, announcements) = self.seal(batch, &stream);
@@ -170,8 +185,9 @@ impl<'a> Group<'a> {
     }
 
     fn refuse(&mut self, error: &Error) {
-        for pending in self.pending.drain(..) {
-            let _ = pending.answer.send(Err(error.clone()));
+        let answers = self.pending.drain(..).map(|pending| pending.answer).chain(self.conflicts.drain(..));
+        for answer in answers {
+            let _ = answer.send(Err(error.clone()));
         }
     }
 
@@ -194,6 +210,9 @@ impl<'a> Group<'a> {
                 let _ = stream.announcements.send(announcements.into());
             }
             let _ = answer.send(Ok(position));
+        }
+        for answer in self.conflicts.drain(..) {
+            let _ = answer.send(Err(Error::Conflict));
         }
         self.writes.clear();
         self.writes.shrink_to(WRITES_KEPT);

@@ -1,5 +1,5 @@
 // A person without a browser: follows redirects, keeps cookies, presses the buttons of plain forms.
-import { wayIn } from "./selectors.mjs";
+import { resetAllowed, wayIn } from "./selectors.mjs";
 
 const STEPS_MAX = 20;
 
@@ -16,21 +16,31 @@ export class Person {
      * is not fetched. Returns that URL.
      */
     async signIn(start, callback) {
+        return new URL(await this.#walk(start, wayIn(this.agent), ({ url }) => url.startsWith(callback)));
+    }
+
+    /** Allows the reset of cross-signing keys on the page at `start`, past a sign-in. */
+    async allowReset(start) {
+        await this.#walk(start, [resetAllowed, ...wayIn(this.agent)], ({ pressed }) => pressed === resetAllowed);
+    }
+
+    /** Presses one of `buttons` on each page, until a redirect or the page after a press is the end. Returns its URL. */
+    async #walk(start, buttons, isEnd) {
         let request = { url: start, init: {} };
         for (let step = 0; step < STEPS_MAX; step++) {
             const response = await this.#fetch(request);
             const location = response.headers.get("location");
             if (location) {
-                const next = new URL(location, request.url);
-                if (next.href.startsWith(callback)) return next;
-                request = { url: next.href, init: {} };
+                request = { url: new URL(location, request.url).href, init: {} };
+                if (isEnd(request)) return request.url;
                 continue;
             }
             const html = await response.text();
             if (!response.ok) throw new Error(`${response.status} at ${request.url}: ${plainText(html)}`);
-            request = this.#press(html, request.url);
+            if (isEnd(request)) return request.url;
+            request = press(html, request.url, buttons);
         }
-        throw new Error(`${STEPS_MAX} pages between ${start} and ${callback}`);
+        throw new Error(`${STEPS_MAX} pages after ${start}`);
     }
 
     async #fetch({ url, init }) {
@@ -47,19 +57,19 @@ export class Person {
         }
         return response;
     }
+}
 
-    /** The request that the right button of this page sends. */
-    #press(html, page) {
-        for (const wanted of wayIn(this.agent)) {
-            for (const form of forms(html)) {
-                const button = form.buttons.find((button) => matches(button, wanted));
-                if (button) return submission(form, button, page);
-            }
-            const link = links(html).find((link) => matches(link, wanted));
-            if (link) return { url: new URL(link.href, page).href, init: {} };
+/** The request that the first of `buttons` on this page sends, and which one that is. */
+function press(html, page, buttons) {
+    for (const wanted of buttons) {
+        for (const form of forms(html)) {
+            const button = form.buttons.find((button) => matches(button, wanted));
+            if (button) return { ...submission(form, button, page), pressed: wanted };
         }
-        throw new Error(`no button to press at ${page}: ${plainText(html)}`);
+        const link = links(html).find((link) => matches(link, wanted));
+        if (link) return { url: new URL(link.href, page).href, init: {}, pressed: wanted };
     }
+    throw new Error(`no button to press at ${page}: ${plainText(html)}`);
 }
 
 function forms(html) {

@@ -15,6 +15,9 @@ export const wayIn = (agent) => [
     { class: "proconnect-button" },
 ];
 
+/** The button of Beffroi's page that allows new cross-signing keys. */
+export const resetAllowed = { class: "danger" };
+
 export const hydrogen = {
     homeserver: "#homeserver",
     startSso: ".StartSSOLoginView_button",

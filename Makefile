@@ -15,6 +15,8 @@ CRASH_ROUNDS ?= 200
 WEB := tests/peers/web
 HYDROGEN := $(WEB)/dist/hydrogen
 ELEMENT := $(WEB)/dist/element
+SDK_RUST := tests/peers/sdk-rust/Cargo.toml
+export PEERS_SDK_TARGET := $(CARGO_TARGET_DIR)/peers-sdk
 
 .PHONY: help setup build demo test lint peers bench crash-nightly fmt
 
@@ -30,18 +32,20 @@ build: setup ## the binary, for development; BEFFROI_PROFILE=release for use
 demo: build $(HYDROGEN)/index.html ## two towns, a mock ProConnect and a web client on loopback; DEMO_ARGS="--help" for options
 	@exec "$(BEFFROI_BIN)" demo --web $(HYDROGEN) $(DEMO_ARGS)
 
-test: lint ## all tests, as CI runs them: format, lints, crates, then real web clients against a running demo
+test: lint ## all tests, as CI runs them: format, lints, crates, then real clients against a running demo
 	cargo test --workspace
 	@# cargo test has built the binary; another selection of crates would build RocksDB anew for the same.
 	@$(MAKE) --no-print-directory peers
 
 lint: setup ## format and lints, nothing changed
 	cargo fmt --all --check
+	cargo fmt --manifest-path $(SDK_RUST) --check
 	cargo clippy --workspace -- -D warnings
 	@# Tests may unwrap, also in functions that are no test themselves.
 	cargo clippy --workspace --all-targets -- -D warnings -A clippy::unwrap_used -A clippy::expect_used
 
-peers: $(HYDROGEN)/index.html $(ELEMENT)/index.html $(WEB)/node_modules/.installed $(WEB)/sdk/node_modules/.installed ## real web clients against a running demo
+peers: $(HYDROGEN)/index.html $(ELEMENT)/index.html $(WEB)/node_modules/.installed $(WEB)/sdk/node_modules/.installed ## real clients against a running demo
+	cargo test --no-run --locked --manifest-path $(SDK_RUST) --target-dir "$(PEERS_SDK_TARGET)"
 	tests/peers/run.sh
 
 bench: setup ## benchmarks of the crates; TMPDIR says on which disk
@@ -52,6 +56,7 @@ crash-nightly: setup ## kills the store while it writes, CRASH_ROUNDS times (200
 
 fmt: setup ## formats all code
 	cargo fmt --all
+	cargo fmt --manifest-path $(SDK_RUST)
 
 # Web clients: installed again when their lock changes, built again when they or their sources do.
 

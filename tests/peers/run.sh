@@ -1,21 +1,28 @@
 #!/usr/bin/env bash
-# Starts `beffroi demo` on free loopback ports, runs the web clients' tests against it, and stops it again whatever happens.
-# BEFFROI_BIN is the binary. Arguments, if any, are the tests to run, relative to tests/peers/web.
+# Starts `beffroi demo` on free loopback ports, runs real clients' tests against it, and stops it again whatever happens.
+# BEFFROI_BIN is the binary, PEERS_SDK_TARGET where sdk-rust is built. Arguments, if any, are the tests to run: `sdk-rust`, or
+# files relative to tests/peers/web.
 set -euo pipefail
 cd "$(dirname "$0")/web"
 
 : "${BEFFROI_BIN:?the path of the beffroi binary; make peers sets it}"
+: "${PEERS_SDK_TARGET:?the target folder of sdk-rust; make peers sets it}"
 START_S=120
 STOP_S=30
 
-tests=("$@")
-if [ ${#tests[@]} = 0 ]; then
+sdk_rust=
+tests=()
+for test in "$@"; do
+    if [ "$test" = sdk-rust ]; then sdk_rust=yes; else tests+=("$test"); fi
+done
+if [ $# = 0 ]; then
+    sdk_rust=yes
     shopt -s nullglob
     tests=(*.test.mjs */*.test.mjs)
-fi
-if [ ${#tests[@]} = 0 ]; then
-    echo "peers: there are no tests in $PWD" >&2
-    exit 1
+    if [ ${#tests[@]} = 0 ]; then
+        echo "peers: there are no tests in $PWD" >&2
+        exit 1
+    fi
 fi
 
 work=$(mktemp -d)
@@ -83,4 +90,9 @@ export TOWN_A="http://beffroi-sur-mer.localhost:$port"
 export TOWN_B="http://sainte-cloche.localhost:$port"
 export PROCONNECT="http://127.0.0.1:$proconnect_port"
 # One after the other: a browser and a server on two cores are enough at once.
-node --test --test-concurrency=1 --test-reporter=spec "${tests[@]}"
+if [ ${#tests[@]} != 0 ]; then
+    node --test --test-concurrency=1 --test-reporter=spec "${tests[@]}"
+fi
+if [ -n "$sdk_rust" ]; then
+    cargo test --locked --manifest-path ../sdk-rust/Cargo.toml --target-dir "$PEERS_SDK_TARGET"
+fi

@@ -14,7 +14,7 @@ use store::{Direction, Stamp};
 use crate::{
     Boundary, Event, Result, Rooms, Viewer,
     accept::Unit,
-    tables::{RELATIONS, RelationRow, THREADS},
+    tables::{RELATED, RELATIONS, RelationRow, THREADS},
 };
 
 /// Relations of one event that are looked at for its aggregations.
@@ -63,6 +63,7 @@ pub(crate) fn index(unit: &mut Unit<'_>, pdu: &Pdu, stamp: Stamp) {
     let Some((target, row)) = relation(pdu) else { return };
     let room = unit.room.id.clone();
     unit.batch.put(&RELATIONS, (room.as_ref(), target.as_ref(), stamp), &row);
+    unit.batch.put_stamped(&RELATED, (room.as_ref(), target.as_ref()), stamp, &());
     if row.rel_type == "m.thread" {
         unit.batch.put_stamped(&THREADS, (room.as_ref(), target.as_ref()), stamp, &());
     }
@@ -122,12 +123,12 @@ impl Rooms {
         ignored: impl Fn(&UserId) -> bool,
     ) -> Result<Aggregations> {
         let room = viewer.room().clone();
-        let rows = self.inner.scope.scan(&RELATIONS, (room.id.as_ref(), event.pdu.event_id()));
-        let rows = rows.limit(RELATIONS_READ_MAX).rows()?;
+        let target = (room.id.as_ref(), event.pdu.event_id());
         let mut found = Aggregations::default();
-        if rows.is_empty() || event.redacted_by.is_some() {
+        if event.redacted_by.is_some() || !self.inner.scope.has(&RELATED, target)? {
             return Ok(found);
         }
+        let rows = self.inner.scope.scan(&RELATIONS, target).limit(RELATIONS_READ_MAX).rows()?;
         for (_, row) in rows {
             if ignored(&row.sender) {
                 continue;

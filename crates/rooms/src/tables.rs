@@ -40,6 +40,9 @@ pub(crate) const TRANSACTIONS: Table<(OwnedUserId, OwnedDeviceId, OwnedRoomId, O
 /// Which events relate to an event, in the order in which they came.
 pub(crate) const RELATIONS: Table<(OwnedRoomId, OwnedEventId, Position), RelationRow> =
     Table::new(0x010b, "relations", Space::Index);
+/// Events that something related to once, with the position of the last of them: most events have no row, which a look at
+/// one key tells sooner than a scan of [`RELATIONS`].
+pub(crate) const RELATED: Table<(OwnedRoomId, OwnedEventId), Stamped<()>> = Table::new(0x0113, "related", Space::Index);
 /// The roots of threads, with the position of the thread's last event.
 pub(crate) const THREADS: Table<(OwnedRoomId, OwnedEventId), Stamped<()>> = Table::new(0x010c, "threads", Space::Index);
 pub(crate) const ALIASES: Table<(OwnedRoomAliasId,), AliasRow> = Table::new(0x010d, "aliases", Space::Index);

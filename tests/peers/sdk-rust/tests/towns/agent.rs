@@ -50,9 +50,7 @@ pub struct Agent {
 impl Agent {
     /// On a new device: the client registers itself, a code with PKCE comes back, keys go up, and `/sync` begins.
     pub async fn sign_in(town: &Url, key: &'static str, app: &App) -> anyhow::Result<Self> {
-        // Names under .localhost are loopback (RFC 6761), whether the system's resolver knows it or not.
-        let host = town.host_str().context("the town's host")?;
-        let http = reqwest::Client::builder().resolve(host, (Ipv4Addr::LOCALHOST, 0).into()).no_proxy().build()?;
+        let http = http(town)?;
         let keys = EncryptionSettings { auto_enable_cross_signing: true, ..EncryptionSettings::default() };
         let builder = Client::builder().homeserver_url(town).http_client(http.clone()).with_encryption_settings(keys);
         // An answer that makes the SDK try again is to be seen.
@@ -99,6 +97,13 @@ impl Agent {
         };
         tokio::time::timeout(DEADLINE, search).await.with_context(|| format!("{} waits for {what}", self.key))?
     }
+}
+
+/// Names under .localhost are loopback (RFC 6761), whether the system's resolver knows it or not.
+#[expect(clippy::disallowed_methods, reason = "a client's requests, not the server's")]
+fn http(town: &Url) -> anyhow::Result<reqwest::Client> {
+    let host = town.host_str().context("the town's host")?;
+    Ok(reqwest::Client::builder().resolve(host, (Ipv4Addr::LOCALHOST, 0).into()).no_proxy().build()?)
 }
 
 /// Element X's.

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use http::Method;
 use kernel::Kind;
+use serde::de::IgnoredAny;
 use web::{Access, Json, Visit};
 
 use super::account_page;
@@ -46,22 +47,24 @@ pub(super) fn routes(routes: &mut web::Routes<Town>) {
     routes.json(Method::POST, "/_matrix/client/v3/account/deactivate", Access::Public, in_the_account_page);
 }
 
-async fn no_registration(_: Arc<Town>, _: Option<web::Caller>, _: Visit) -> web::Result<Json> {
-    Err(refusal("Accounts are made by signing in with ProConnect, not by registration"))
+async fn no_registration(_: Arc<Town>, _: Option<web::Caller>, visit: Visit) -> web::Result<Json> {
+    Err(refusal(&visit, "Accounts are made by signing in with ProConnect, not by registration"))
 }
 
-async fn no_passwords(_: Arc<Town>, _: Option<web::Caller>, _: Visit) -> web::Result<Json> {
-    Err(refusal("Accounts have no password here: sign in with ProConnect"))
+async fn no_passwords(_: Arc<Town>, _: Option<web::Caller>, visit: Visit) -> web::Result<Json> {
+    Err(refusal(&visit, "Accounts have no password here: sign in with ProConnect"))
 }
 
-async fn no_identifiers(_: Arc<Town>, _: Option<web::Caller>, _: Visit) -> web::Result<Json> {
-    Err(refusal("E-mail addresses and telephone numbers are not managed here"))
+async fn no_identifiers(_: Arc<Town>, _: Option<web::Caller>, visit: Visit) -> web::Result<Json> {
+    Err(refusal(&visit, "E-mail addresses and telephone numbers are not managed here"))
 }
 
-async fn in_the_account_page(town: Arc<Town>, _: Option<web::Caller>, _: Visit) -> web::Result<Json> {
-    Err(refusal(format!("An account is closed in the account page or by an administrator: {}", account_page(&town))))
+async fn in_the_account_page(town: Arc<Town>, _: Option<web::Caller>, visit: Visit) -> web::Result<Json> {
+    let page = account_page(&town);
+    Err(refusal(&visit, format!("An account is closed in the account page or by an administrator: {page}")))
 }
 
-fn refusal(message: impl Into<String>) -> web::Error {
-    web::Error::new(Kind::Forbidden, message)
+/// A body that is no JSON is told so first, as at every other endpoint.
+fn refusal(visit: &Visit, message: impl Into<String>) -> web::Error {
+    visit.json::<IgnoredAny>().err().unwrap_or_else(|| web::Error::new(Kind::Forbidden, message))
 }

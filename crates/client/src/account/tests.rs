@@ -67,6 +67,7 @@ async fn passwords_and_registration_are_refused_in_words() {
             let body = json!({ "username": "mallory", "password": "x", "new_password": "y", "auth": {} });
             let refusal = site.ask(Method::POST, None, &path, Some(body)).await.refused(403, "M_FORBIDDEN");
             assert!(refusal["error"].as_str().unwrap().len() > 20);
+            site.ask(Method::POST, None, &path, Some(json!(["no object"]))).await.refused(400, "M_BAD_JSON");
         }
     }
     assert!(site.town.accounts.list(None, 10).unwrap().is_empty());

@@ -15,9 +15,9 @@ impl EventFilter {
         Self { filter }
     }
 
-    /// The limit asked for, within `max`; `default` when none was.
+    /// The limit asked for, within `max`; `default` when none was. Some ask for no event at all, for the state alone.
     pub(crate) fn limit(&self, default: usize, max: usize) -> usize {
-        self.filter.limit.map_or(default, |limit| usize::try_from(u64::from(limit)).unwrap_or(max)).clamp(1, max)
+        self.filter.limit.map_or(default, |limit| usize::try_from(u64::from(limit)).unwrap_or(max)).min(max)
     }
 
     pub(crate) fn lazy_loads_members(&self) -> bool {

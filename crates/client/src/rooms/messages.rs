@@ -1,11 +1,8 @@
 //! `GET /rooms/{roomId}/messages`.
 
-use std::{
-    collections::{HashMap, HashSet},
-    sync::Arc,
-};
+use std::{collections::HashSet, sync::Arc};
 
-use kernel::{Position, id::UserId};
+use kernel::Position;
 use rooms::{Boundary, Event, Standing};
 use ruma_client_api::message::get_message_events::v3::{Request, Response};
 use ruma_common::{
@@ -60,22 +57,18 @@ pub(super) fn store_direction(direction: Direction) -> store::Direction {
     }
 }
 
-/// The member event of each sender, as it was when they sent the first of these events.
+/// The member event of each sender, as it was when they sent the first of these events; a room's creator became a member
+/// with the second.
 pub(super) fn senders<T>(town: &Town, shown: &mut Shown<'_>, events: &[Arc<Event>]) -> Result<Vec<Raw<T>>> {
-    let mut first: HashMap<&UserId, &Event> = HashMap::new();
-    for event in events {
-        let earliest = first.entry(event.pdu.sender()).or_insert(event);
-        if event.position < earliest.position {
-            *earliest = event;
-        }
-    }
-    let mut members = Vec::with_capacity(first.len());
-    let mut seen = HashSet::new();
-    for event in events {
-        let sender = event.pdu.sender();
-        let Some(earliest) = first.get(sender).filter(|_| seen.insert(sender)) else { continue };
-        let state = earliest.room_state;
-        if let Some(member) = town.rooms.state_event(event.pdu.room_id(), state, "m.room.member", sender.as_str())? {
+    let mut oldest_first: Vec<&Event> = events.iter().map(AsRef::as_ref).collect();
+    oldest_first.sort_unstable_by_key(|event| event.position);
+    let (mut members, mut found) = (Vec::new(), HashSet::new());
+    for event in oldest_first {
+        let (room, sender) = (event.pdu.room_id(), event.pdu.sender());
+        if !found.contains(sender)
+            && let Some(member) = town.rooms.state_event(room, event.room_state, "m.room.member", sender.as_str())?
+        {
+            found.insert(sender);
             members.push(Raw::from_json(shown.event(&member)?));
         }
     }

@@ -93,11 +93,40 @@ async fn a_filter_lets_through_what_it_says() {
     let page = site.get(&alice, &at(&room, &format!("messages?dir=b&filter={lazy}"))).await.ok();
     let members = page["state"].as_array().unwrap();
     assert_eq!((members.len(), &members[0]["state_key"]), (1, &json!(bob.user)));
+    let lazy = encode(r#"{"lazy_load_members":true}"#);
+    let page = site.get(&alice, &at(&room, &format!("messages?dir=f&limit=1000&filter={lazy}"))).await.ok();
+    let members: Vec<_> = page["state"].as_array().unwrap().iter().map(|event| &event["state_key"]).collect();
+    assert_eq!(members, [alice.user.as_str(), bob.user.as_str()], "alice was no member yet when she created the room");
 
     let ignored = json!({ "ignored_users": { bob.user.as_str(): {} } });
     let path = format!("/_matrix/client/v3/user/{}/account_data/m.ignored_user_list", encode(alice.user.as_str()));
     site.put(&alice, &path, ignored).await.ok();
     assert_eq!(filtered(json!({})).await, "a odd");
+}
+
+#[tokio::test]
+async fn whoever_asks_for_no_events_gets_the_state_up_to_where_they_would_be() {
+    let site = TestSite::open();
+    let (alice, bob) = (site.person("alice").await, site.person("bob").await);
+    let room = site.open_room(&alice).await;
+    site.join(&bob, &room).await;
+    site.set_state(&alice, &room, "m.room.topic", json!({ "topic": "before" })).await;
+    site.act(&bob, &room, "leave", json!({})).await.ok();
+    site.set_state(&alice, &room, "m.room.topic", json!({ "topic": "after" })).await;
+    let filter = encode(r#"{"room":{"timeline":{"limit":0},"include_leave":true}}"#);
+    for (who, section, topic) in [(&alice, "join", "after"), (&bob, "leave", "before")] {
+        let answer = site.get(who, &format!("/_matrix/client/v3/sync?filter={filter}")).await.ok();
+        let told = &answer["rooms"][section][&room];
+        assert_eq!((&told["timeline"]["events"], &told["timeline"]["limited"]), (&json!([]), &json!(true)));
+        let state = told["state"]["events"].as_array().unwrap();
+        let topics: Vec<_> = state.iter().map(|event| &event["content"]["topic"]).filter(|t| t.is_string()).collect();
+        assert_eq!(topics, [topic]);
+        let older = site
+            .get(who, &at(&room, &format!("messages?dir=b&from={}", told["timeline"]["prev_batch"].as_str().unwrap())))
+            .await
+            .ok();
+        assert_eq!(older["chunk"][usize::from(section == "leave")]["content"]["topic"], topic);
+    }
 }
 
 #[tokio::test]

@@ -30,7 +30,8 @@ pub struct UserRoom {
     pub event_id: OwnedEventId,
     /// Who sent it: a leave that another sent is a kick, which an initial sync shows.
     pub sender: OwnedUserId,
-    /// The user has forgotten the room: it is shown nowhere until they are invited or join again.
+    /// The user has forgotten the room: but for the news that they left, it is shown nowhere until they are invited or join
+    /// again.
     pub forgotten: bool,
     /// For an invite or a knock: the stripped state events, each as JSON text.
     pub stripped: Vec<String>,

@@ -6,6 +6,7 @@ use events::{
 };
 use kernel::id::{OwnedEventId, OwnedUserId, RoomId, UserId};
 use serde_json::{Map, Value, json};
+use store::Stamped;
 
 use crate::{
     Actor, Change, Error, Membership, NewEvent, Result, Rooms, TOPIC,
@@ -146,8 +147,9 @@ impl Rooms {
         }
         let mut batch = self.inner.scope.batch();
         let stamp = batch.stamp();
-        let forgotten = crate::UserRoom { forgotten: true, ..row.value };
-        batch.put_stamped(&USER_ROOMS, (user, room), stamp, &forgotten);
+        // They left when they left: a sync that told of it must not tell it again.
+        let forgotten = Stamped { position: row.position, value: crate::UserRoom { forgotten: true, ..row.value } };
+        batch.put(&USER_ROOMS, (user, room), &forgotten);
         batch.announce(TOPIC, stamp, &Change::Forgotten { room: room.to_owned(), user: user.to_owned() });
         self.inner.scope.commit(batch).await?;
         Ok(())

@@ -13,8 +13,9 @@ use crate::Town;
 
 /// The room's part of the answer; `None` when it is not told (any more).
 pub(super) fn left(town: &Town, ask: &Ask<'_>, own: &UserRoomAt, upto: Position) -> web::Result<Option<Left>> {
+    // Also of a room that is forgotten already: the user's other devices would not learn that they left it.
     let just_now = ask.since.is_some_and(|since| own.position > since.position);
-    let wanted = just_now || (ask.is_first() && ask.filter.room.include_leave);
+    let wanted = just_now || (ask.is_first() && ask.filter.room.include_leave && !own.room.forgotten);
     if !wanted {
         return Ok(None);
     }

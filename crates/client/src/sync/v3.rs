@@ -189,7 +189,7 @@ fn look_at_rooms(
 ) -> web::Result<()> {
     let rooms = town.rooms.rooms_of(ask.user)?;
     for (id, own) in rooms.iter() {
-        if !wants_room(&ask.filter.room, id) || own.room.forgotten || own.position > upto {
+        if !wants_room(&ask.filter.room, id) || own.position > upto {
             continue;
         }
         match own.room.membership {

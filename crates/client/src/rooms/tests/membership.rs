@@ -1,8 +1,8 @@
 //! Coming and going: each way in and out, and that a refusal changes nothing.
 
-use serde_json::json;
+use serde_json::{Value, json};
 
-use super::{TestSite, at, event_id};
+use super::{TestSite, at, encode, event_id};
 
 #[tokio::test]
 async fn people_come_and_go() {
@@ -19,7 +19,8 @@ async fn people_come_and_go() {
     site.join(&bob, &room).await;
     assert_eq!(site.position(), before, "joining twice changes nothing");
     let members = site.get(&bob, &at(&room, "joined_members")).await.ok();
-    assert_eq!(members["joined"][bob.user.as_str()]["display_name"], "Bob Exemple [Metz]");
+    let shown = json!({ "display_name": "Bob Exemple [Metz]", "avatar_url": null });
+    assert_eq!(members["joined"][bob.user.as_str()], shown);
 
     site.act(&alice, &room, "kick", json!({ "user_id": bob.user, "reason": "Assez" })).await.ok();
     assert_eq!(membership().await, "leave");
@@ -34,6 +35,29 @@ async fn people_come_and_go() {
     assert_eq!(membership().await, "leave");
     site.act(&bob, &room, "forget", json!({})).await.ok();
     site.get(&bob, &at(&room, "messages?dir=b")).await.refused(403, "M_FORBIDDEN");
+}
+
+#[tokio::test]
+async fn the_users_other_devices_learn_that_a_forgotten_room_was_left() {
+    let site = TestSite::open();
+    let (alice, bob) = (site.person("alice").await, site.person("bob").await);
+    let room = site.open_room(&alice).await;
+    site.join(&bob, &room).await;
+    let sync = async |query: &str| site.get(&bob, &format!("/_matrix/client/v3/sync?{query}")).await.ok();
+    let token = |answer: &Value| answer["next_batch"].as_str().unwrap().to_owned();
+    let before = token(&sync("").await);
+    site.act(&bob, &room, "leave", json!({})).await.ok();
+    let after = token(&sync(&format!("since={before}")).await);
+    site.act(&bob, &room, "forget", json!({})).await.ok();
+    site.say(&alice, &room, "behind his back").await;
+
+    let told = sync(&format!("since={before}")).await;
+    let timeline = told["rooms"]["leave"][&room]["timeline"]["events"].as_array().unwrap();
+    assert_eq!((timeline.len(), &timeline[0]["content"]["membership"]), (1, &json!("leave")));
+    let everything = encode(r#"{"room":{"include_leave":true}}"#);
+    for query in [format!("since={after}&filter={everything}"), format!("filter={everything}")] {
+        assert!(sync(&query).await["rooms"].is_null(), "{query}");
+    }
 }
 
 #[tokio::test]

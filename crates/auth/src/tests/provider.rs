@@ -14,15 +14,19 @@ use openidconnect::{
     JsonWebKeyId, PrivateSigningKey,
     core::{CoreHmacKey, CoreJwsSigningAlgorithm, CoreRsaPrivateSigningKey},
 };
+use p256::ecdsa::{Signature, SigningKey, signature::Signer};
 use parking_lot::Mutex;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use url::Url;
 
-use crate::{Http, HttpError, signing};
+use crate::{Algorithm, Http, HttpError, signing};
 
 pub(super) const ISSUER: &str = "https://pc.example/api/v2";
 pub(super) const SECRET: &str = "canary-client-secret";
+const EC_KID: &str = "ec1";
+/// How long a code lives: 30 seconds by ProConnect's documentation, 60 by its source.
+const CODE_SECS: u64 = 30;
 
 /// What is wrong with what it says.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -38,6 +42,7 @@ pub(super) enum Fault {
     NoIdToken,
     NoNonce,
     OtherNonce,
+    ShortNonce,
     WrongIss,
     WrongAud,
     SecondAud,
@@ -54,26 +59,37 @@ pub(super) enum Fault {
     UserinfoAlgNone,
     UserinfoHmac,
     UserinfoBadSignature,
+    UserinfoOwnKey,
+    UserinfoUnknownKid,
     UserinfoWrongIss,
     UserinfoWrongAud,
     UserinfoNonsense,
 }
 
 pub(super) struct Fake {
+    /// The one service that is registered.
+    client: &'static str,
     clock: Arc<FakeClock>,
     random: SeededRandom,
     key: CoreRsaPrivateSigningKey,
     other: CoreRsaPrivateSigningKey,
+    curve: SigningKey,
     state: Mutex<State>,
 }
 
 struct State {
     fault: Fault,
     person: Value,
-    acr: String,
+    acr: Option<String>,
     auth_time: Option<u64>,
     kid: String,
-    codes: HashMap<String, HashMap<String, String>>,
+    algorithm: Algorithm,
+    /// When each was given, and for what.
+    codes: HashMap<String, (u64, HashMap<String, String>)>,
+    /// Every id token that it gave.
+    issued: Vec<String>,
+    /// Given instead of a new id token.
+    borrowed: Option<String>,
     tokens: Vec<String>,
     /// Every request, as method, path and body.
     requests: Vec<(String, String)>,
@@ -88,7 +104,7 @@ fn key(number: usize, kid: &str) -> CoreRsaPrivateSigningKey {
 }
 
 impl Fake {
-    pub(super) fn new(clock: Arc<FakeClock>) -> Self {
+    pub(super) fn new(client: &'static str, clock: Arc<FakeClock>) -> Self {
         let person = json!({
             "sub": "704e0242-2901-4d2b-bd47-f7a5e5ab05b3",
             "given_name": "Marie Jeanne",
@@ -101,15 +117,26 @@ impl Fake {
         let state = State {
             fault: Fault::None,
             person,
-            acr: "eidas1".to_owned(),
+            acr: Some("eidas1".to_owned()),
             auth_time: None,
             kid: "k1".to_owned(),
+            algorithm: Algorithm::Rs256,
             codes: HashMap::new(),
+            issued: Vec::new(),
+            borrowed: None,
             tokens: Vec::new(),
             requests: Vec::new(),
             visits: Vec::new(),
         };
-        Self { clock, random: SeededRandom::new(7), key: key(0, "k1"), other: key(1, "k1"), state: Mutex::new(state) }
+        Self {
+            client,
+            clock,
+            random: SeededRandom::new(7),
+            key: key(0, "k1"),
+            other: key(1, "k1"),
+            curve: SigningKey::from_slice(&[7; 32]).unwrap(),
+            state: Mutex::new(state),
+        }
     }
 
     pub(super) fn fail(&self, fault: Fault) {
@@ -121,8 +148,8 @@ impl Fake {
         self.state.lock().person[claim] = value;
     }
 
-    pub(super) fn acr(&self, acr: &str) {
-        self.state.lock().acr = acr.to_owned();
+    pub(super) fn acr(&self, acr: Option<&str>) {
+        self.state.lock().acr = acr.map(str::to_owned);
     }
 
     pub(super) fn auth_time(&self, seconds: Option<u64>) {
@@ -132,6 +159,21 @@ impl Fake {
     /// Signs with a key of another name, and publishes it under that.
     pub(super) fn rotate(&self, kid: &str) {
         self.state.lock().kid = kid.to_owned();
+    }
+
+    /// What it signs with, id tokens and userinfo alike.
+    pub(super) fn sign_with(&self, algorithm: Algorithm) {
+        self.state.lock().algorithm = algorithm;
+    }
+
+    /// The id token that it gave last.
+    pub(super) fn last_id_token(&self) -> String {
+        self.state.lock().issued.last().unwrap().clone()
+    }
+
+    /// From now on it gives this id token, whoever asks.
+    pub(super) fn lend(&self, id_token: String) {
+        self.state.lock().borrowed = Some(id_token);
     }
 
     pub(super) fn requests(&self) -> Vec<(String, String)> {
@@ -151,7 +193,7 @@ impl Fake {
         back.query_pairs_mut().append_pair("code", &code).append_pair("state", &query["state"]);
         back.query_pairs_mut().append_pair("iss", ISSUER);
         let mut state = self.state.lock();
-        state.codes.insert(code, query);
+        state.codes.insert(code, (self.clock.now().as_secs(), query));
         state.visits.push(url);
         back.into()
     }
@@ -186,17 +228,24 @@ impl Fake {
     }
 
     fn jwks(&self) -> Value {
-        let mut key = json!(self.key.as_verification_key());
-        key["kid"] = self.state.lock().kid.clone().into();
-        key["alg"] = "RS256".into();
-        json!({ "keys": [key] })
+        let mut rsa = json!(self.key.as_verification_key());
+        rsa["kid"] = self.state.lock().kid.clone().into();
+        rsa["alg"] = "RS256".into();
+        let point = self.curve.verifying_key().to_sec1_point(false);
+        let part = |bytes: &[u8]| BASE64_URL_SAFE_NO_PAD.encode(bytes);
+        let ec = json!({ "kty": "EC", "use": "sig", "alg": "ES256", "kid": EC_KID, "crv": "P-256",
+            "x": part(point.x().unwrap()), "y": part(point.y().unwrap()) });
+        json!({ "keys": [rsa, ec] })
     }
 
     fn token(&self, body: &str, fault: Fault) -> Result<http::Response<Bytes>, HttpError> {
         let form: HashMap<String, String> = url::form_urlencoded::parse(body.as_bytes()).into_owned().collect();
-        let Some(asked) = self.state.lock().codes.remove(&form["code"]) else {
+        let Some((given, asked)) = self.state.lock().codes.remove(&form["code"]) else {
             return Ok(refusal("invalid_grant"));
         };
+        if self.clock.now().as_secs() > given + CODE_SECS {
+            return Ok(refusal("invalid_grant"));
+        }
         let challenge = BASE64_URL_SAFE_NO_PAD.encode(Sha256::digest(&form["code_verifier"]));
         let proven = form.get("client_secret").is_some_and(|secret| secret == SECRET)
             || form.get("client_assertion").is_some_and(|assertion| assertion.split('.').count() == 3);
@@ -213,7 +262,9 @@ impl Fake {
         self.state.lock().tokens.push(access.clone());
         let mut answer = json!({ "access_token": access, "token_type": "Bearer", "expires_in": 3600, "refresh_token": "canary-refresh" });
         if fault != Fault::NoIdToken {
-            answer["id_token"] = self.id_token(&asked, &access, fault).into();
+            let token = self.id_token(&asked, &access, fault);
+            self.state.lock().issued.push(token.clone());
+            answer["id_token"] = self.state.lock().borrowed.clone().unwrap_or(token).into();
         }
         Ok(as_json(&answer))
     }
@@ -224,9 +275,12 @@ impl Fake {
         let hash = Sha256::digest(access);
         let mut claims = json!({
             "iss": ISSUER, "sub": state.person["sub"], "aud": asked["client_id"], "exp": now + 3600, "iat": now,
-            "nonce": asked["nonce"], "acr": state.acr, "auth_time": state.auth_time.unwrap_or(now), "sid": "s",
+            "nonce": asked["nonce"], "auth_time": state.auth_time.unwrap_or(now), "sid": "s",
             "at_hash": BASE64_URL_SAFE_NO_PAD.encode(&hash[..16]),
         });
+        if let Some(acr) = &state.acr {
+            claims["acr"] = acr.as_str().into();
+        }
         match fault {
             Fault::NoNonce => drop(claims.as_object_mut().unwrap().remove("nonce")),
             Fault::OtherNonce => claims["nonce"] = "another-nonce-of-32-characters-or-more".into(),
@@ -234,22 +288,12 @@ impl Fake {
             Fault::WrongAud => claims["aud"] = "another-client".into(),
             Fault::SecondAud => claims["aud"] = json!([asked["client_id"], "another-client"]),
             Fault::Expired => claims["exp"] = (now - 1).into(),
+            Fault::ShortNonce => claims["nonce"] = asked["nonce"].get(..32).into(),
             Fault::OldIat => claims["iat"] = (now - 3_600).into(),
             Fault::BadAtHash => claims["at_hash"] = "AAAAAAAAAAAAAAAAAAAAAA".into(),
             _ => {}
         }
-        self.jws(
-            &claims,
-            &state.kid,
-            match fault {
-                Fault::AlgNone
-                | Fault::HmacOfPublicKey
-                | Fault::OwnKeyInHeader
-                | Fault::UnknownKid
-                | Fault::BadSignature => fault,
-                _ => Fault::None,
-            },
-        )
+        self.jws(&claims, &state, fault)
     }
 
     fn userinfo(&self, request: &http::Request<Bytes>, fault: Fault) -> Result<http::Response<Bytes>, HttpError> {
@@ -263,7 +307,7 @@ impl Fake {
         }
         let mut claims = state.person.clone();
         claims["iss"] = ISSUER.into();
-        claims["aud"] = "beffroi".into();
+        claims["aud"] = self.client.into();
         match fault {
             Fault::OtherSub => claims["sub"] = "00000000-0000-4000-8000-000000000000".into(),
             Fault::UserinfoWrongIss => claims["iss"] = "https://other.example".into(),
@@ -276,35 +320,49 @@ impl Fake {
             Fault::UserinfoAlgNone => Fault::AlgNone,
             Fault::UserinfoHmac => Fault::HmacOfPublicKey,
             Fault::UserinfoBadSignature => Fault::BadSignature,
+            Fault::UserinfoOwnKey => Fault::OwnKeyInHeader,
+            Fault::UserinfoUnknownKid => Fault::UnknownKid,
             _ => Fault::None,
         };
-        Ok(as_text("application/jwt; charset=utf-8", self.jws(&claims, &state.kid, fault)))
+        Ok(as_text("application/jwt; charset=utf-8", self.jws(&claims, &state, fault)))
     }
 
-    fn jws(&self, claims: &Value, kid: &str, fault: Fault) -> String {
-        let public = json!(self.key.as_verification_key());
-        let mut header = json!({ "alg": "RS256", "typ": "JWT", "kid": kid });
-        match fault {
-            Fault::AlgNone => header = json!({ "alg": "none", "typ": "JWT" }),
-            Fault::HmacOfPublicKey => header["alg"] = "HS256".into(),
-            Fault::OwnKeyInHeader => {
+    /// A compact JWS; the key and the header are those of the fault, if it is one of keys or headers.
+    fn jws(&self, claims: &Value, state: &State, fault: Fault) -> String {
+        let mut header = json!({ "alg": "RS256", "typ": "JWT", "kid": state.kid });
+        match (fault, state.algorithm) {
+            (Fault::AlgNone, _) => header = json!({ "alg": "none", "typ": "JWT" }),
+            (Fault::HmacOfPublicKey, _) => header["alg"] = "HS256".into(),
+            (Fault::OwnKeyInHeader, _) => {
                 header["jwk"] = json!(self.other.as_verification_key());
                 header["jku"] = "https://evil.example/jwks".into();
             }
-            Fault::UnknownKid => header["kid"] = "never-published".into(),
-            _ => {}
+            (Fault::UnknownKid, _) => header["kid"] = "never-published".into(),
+            (_, Algorithm::Rs256) => {}
+            (_, Algorithm::Es256) => header = json!({ "alg": "ES256", "typ": "JWT", "kid": EC_KID }),
+            (_, Algorithm::Hs256) => header = json!({ "alg": "HS256", "typ": "JWT" }),
         }
         let encode = |value: &Value| BASE64_URL_SAFE_NO_PAD.encode(value.to_string());
         let message = format!("{}.{}", encode(&header), encode(claims));
-        let rs256 = CoreJwsSigningAlgorithm::RsaSsaPkcs1V15Sha256;
-        let signature = match fault {
-            Fault::AlgNone => Vec::new(),
-            Fault::HmacOfPublicKey => {
-                let secret = BASE64_URL_SAFE_NO_PAD.decode(public["n"].as_str().unwrap()).unwrap();
-                CoreHmacKey::new(secret).sign(&CoreJwsSigningAlgorithm::HmacSha256, message.as_bytes()).unwrap()
+        let rsa = |key: &CoreRsaPrivateSigningKey| {
+            key.sign(&CoreJwsSigningAlgorithm::RsaSsaPkcs1V15Sha256, message.as_bytes()).unwrap()
+        };
+        let hmac = |secret: &[u8]| {
+            CoreHmacKey::new(secret).sign(&CoreJwsSigningAlgorithm::HmacSha256, message.as_bytes()).unwrap()
+        };
+        let signature = match (fault, state.algorithm) {
+            (Fault::AlgNone, _) => Vec::new(),
+            (Fault::HmacOfPublicKey, _) => {
+                let public = json!(self.key.as_verification_key());
+                hmac(&BASE64_URL_SAFE_NO_PAD.decode(public["n"].as_str().unwrap()).unwrap())
             }
-            Fault::OwnKeyInHeader | Fault::BadSignature => self.other.sign(&rs256, message.as_bytes()).unwrap(),
-            _ => self.key.sign(&rs256, message.as_bytes()).unwrap(),
+            (Fault::OwnKeyInHeader | Fault::BadSignature, _) => rsa(&self.other),
+            (Fault::UnknownKid, _) | (_, Algorithm::Rs256) => rsa(&self.key),
+            (_, Algorithm::Hs256) => hmac(SECRET.as_bytes()),
+            (_, Algorithm::Es256) => {
+                let signature: Signature = self.curve.sign(message.as_bytes());
+                signature.to_bytes().to_vec()
+            }
         };
         format!("{message}.{}", BASE64_URL_SAFE_NO_PAD.encode(signature))
     }

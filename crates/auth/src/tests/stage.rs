@@ -7,6 +7,7 @@ use std::{
         Arc,
         atomic::{AtomicUsize, Ordering},
     },
+    time::Duration,
 };
 
 use accounts::Accounts;
@@ -40,6 +41,7 @@ pub(super) struct Stage {
     pub(super) provider: Arc<Fake>,
     pub(super) renames: Arc<Renames>,
     memory: Memory,
+    store: Arc<Store>,
     site: Site<Town>,
 }
 
@@ -66,12 +68,32 @@ impl Stage {
         change(&mut settings);
         let memory = Memory::new();
         let store = Store::open(memory.clone()).unwrap();
-        let scope = Scope::new(&store, TenantId(1)).unwrap();
         let clock = Arc::new(FakeClock::at(START));
-        let random = Arc::new(SeededRandom::new(1));
-        let server_name: kernel::id::OwnedServerName = "metz.example".try_into().unwrap();
+        Self::open(memory, store, clock, ("metz.example", "beffroi"), settings)
+    }
+
+    /// Another town of the same process, store and ProConnect, where it has a registration of its own.
+    pub(super) fn neighbour(&self) -> Self {
+        let mut proconnect = ProConnect::new(ISSUER.parse().unwrap(), "cloche", Secret::new(SECRET));
+        proconnect.rules.sirets = vec![SIRET.to_owned()];
+        let settings = Settings::new(BASE.parse().unwrap(), proconnect);
+        let (memory, store, clock) = (self.memory.clone(), Arc::clone(&self.store), Arc::clone(&self.clock));
+        Self::open(memory, store, clock, ("cloche.example", "cloche"), settings)
+    }
+
+    fn open(
+        memory: Memory,
+        store: Arc<Store>,
+        clock: Arc<FakeClock>,
+        (name, client): (&str, &'static str),
+        settings: Settings,
+    ) -> Self {
+        let tenant = if name == "metz.example" { TenantId(1) } else { TenantId(2) };
+        let scope = Scope::new(&store, tenant).unwrap();
+        let random = Arc::new(SeededRandom::new(tenant.0.into()));
+        let server_name: kernel::id::OwnedServerName = name.try_into().unwrap();
         let accounts = Accounts::open(scope.clone(), server_name.clone(), clock.clone(), random.clone()).unwrap();
-        let provider = Arc::new(Fake::new(clock.clone()));
+        let provider = Arc::new(Fake::new(client, clock.clone()));
         let renames = Arc::new(Renames::default());
         let parts = Parts {
             server_name,
@@ -86,7 +108,11 @@ impl Stage {
         let town = Arc::new(Town::open(parts).unwrap());
         let limiter = Arc::new(Limiter::new(Limits::off(), clock.clone()));
         let site = Site::new(Arc::new(Hosts::only(town)), routes(), limiter, Proxies::none()).unwrap();
-        Self { accounts, clock, provider, renames, memory, site }
+        Self { accounts, clock, provider, renames, memory, store, site }
+    }
+
+    pub(super) fn advance(&self, seconds: u64) {
+        self.clock.advance(Duration::from_secs(seconds));
     }
 
     pub(super) fn browser(&self) -> Browser<'_> {
@@ -202,6 +228,23 @@ impl Answer {
         let start = format!("name=\"{name}\" value=\"");
         let (_, rest) = self.body.split_once(&start).unwrap_or_else(|| panic!("no {name} in {}", self.body));
         rest.split('"').next().unwrap().to_owned()
+    }
+
+    /// What an OAuth client's program is told (RFC 6749 §5.2).
+    pub(super) fn is_oauth_error(&self, status: u16, error: &str) {
+        assert_eq!((self.status.as_u16(), &self.json()["error"]), (status, &error.into()), "{}", self.body);
+        assert_eq!(self.header("cache-control"), "no-store");
+        assert_eq!(self.header("access-control-allow-origin"), "*");
+    }
+
+    pub(super) fn is_matrix_error(&self, status: u16, errcode: &str) {
+        assert_eq!((self.status.as_u16(), &self.json()["errcode"]), (status, &errcode.into()), "{}", self.body);
+    }
+
+    /// A page, and nothing of a way on: no redirect, no cookie.
+    pub(super) fn is_refusal(&self, status: u16, words: &str) {
+        self.is_page(status, words);
+        assert!(!self.headers.contains_key(header::LOCATION) && !self.headers.contains_key(header::SET_COOKIE));
     }
 
     pub(super) fn is_page(&self, status: u16, words: &str) {

@@ -256,4 +256,14 @@ async fn changed_devices_are_told_to_those_who_share_a_room() {
     let path = format!("{V3}/keys/changes?from={to}&to={to}");
     assert_eq!(site.get(&bob, &path).await.ok(), json!({ "changed": [], "left": [] }));
     site.get(&bob, &format!("{V3}/keys/changes?from=x&to={to}")).await.refused(400, "M_INVALID_PARAM");
+
+    // A new device of hers, once it has keys; and its end.
+    let tablet = site.sign_in(&alice.user, "TABLET").await;
+    let upload = json!({ "device_keys": device_keys(&tablet, &pair(2)) });
+    site.post(&tablet, &format!("{V3}/keys/upload"), upload).await.ok();
+    let added = site.get(&bob, &format!("{V3}/sync?since={to}")).await.ok();
+    assert_eq!(added["device_lists"], json!({ "changed": [alice.user], "left": [] }));
+    site.town.accounts.end_session(&alice.user, &tablet.device).await.unwrap();
+    let gone = site.get(&bob, &format!("{V3}/sync?since={}", added["next_batch"].as_str().unwrap())).await.ok();
+    assert_eq!(gone["device_lists"], json!({ "changed": [alice.user], "left": [] }));
 }

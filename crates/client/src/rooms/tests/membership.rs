@@ -115,7 +115,7 @@ async fn a_knock_is_answered() {
     let room = site.room(&alice, json!({ "room_alias_name": "porte", "initial_state": [rule] })).await;
     let closed = site.room(&alice, json!({ "preset": "private_chat" })).await;
     let knock = async |room: &str| {
-        let path = format!("/_matrix/client/v3/knock/{}", super::encode(room));
+        let path = format!("/_matrix/client/v3/knock/{}", encode(room));
         site.post(&bob, &path, json!({ "reason": "Bonjour" })).await
     };
     knock(&closed).await.refused(403, "M_FORBIDDEN");
@@ -155,13 +155,13 @@ async fn a_membership_set_as_state_is_the_same_act() {
     let site = TestSite::open();
     let (alice, bob) = (site.person("alice").await, site.person("bob").await);
     let room = site.open_room(&alice).await;
-    let member = |who: &str| at(&room, &format!("state/m.room.member/{}", super::encode(who)));
+    let member = |who: &str| at(&room, &format!("state/m.room.member/{}", encode(who)));
     let forged = json!({ "membership": "invite", "displayname": "Monsieur le Maire", "avatar_url": "mxc://x/y" });
     site.put(&alice, &member("@nobody:metz.example"), forged.clone()).await.refused(404, "M_NOT_FOUND");
     let set = site.put(&alice, &member(bob.user.as_str()), forged).await.ok();
     let shown = site.get(&alice, &member(bob.user.as_str())).await.ok();
     assert_eq!((&shown["displayname"], &shown["avatar_url"]), (&json!("Bob Exemple [Metz]"), &json!(null)));
-    let event = site.get(&alice, &at(&room, &format!("event/{}", super::encode(&event_id(&set))))).await.ok();
+    let event = site.get(&alice, &at(&room, &format!("event/{}", encode(&event_id(&set))))).await.ok();
     assert_eq!(event["state_key"], bob.user.as_str());
 
     let forged = json!({ "membership": "join", "displayname": "Le Préfet", "join_authorised_via_users_server": "x" });

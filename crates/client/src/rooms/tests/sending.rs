@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use super::{TestSite, at, encode, event_id};
+use crate::testing::Person;
 
 #[tokio::test]
 async fn a_transaction_is_done_once_also_after_a_restart() {
@@ -29,6 +30,36 @@ async fn a_transaction_is_done_once_also_after_a_restart() {
     assert_eq!(event_id(&site.put(&tablet, &path, other_content).await.ok()), by_tablet);
     assert_eq!(event_id(&site.put(&tablet, &redact, json!({})).await.ok()), redaction);
     assert_eq!(site.position(), before);
+}
+
+#[tokio::test]
+async fn a_transaction_is_its_devices_whatever_the_token_and_its_rooms() {
+    let site = TestSite::open();
+    let alice = site.person("alice").await;
+    let (room, other) = (site.open_room(&alice).await, site.open_room(&alice).await);
+    let new = accounts::NewSession {
+        user: alice.user.clone(),
+        device: Some("PHONE".into()),
+        display_name: None,
+        kind: accounts::SessionKind::Legacy,
+        access_lifetime: None,
+        refresh: true,
+    };
+    let tokens = site.town.accounts.start_session(new).await.unwrap();
+    let before = Person { user: tokens.user, device: tokens.device, token: tokens.access };
+    let send = async |who: &Person, room: &str| {
+        let content = json!({ "msgtype": "m.text", "body": "once" });
+        event_id(&site.put(who, &at(room, "send/m.room.message/same"), content).await.ok())
+    };
+    let sent = send(&before, &room).await;
+    let refreshed = site.town.accounts.refresh(tokens.refresh.as_deref().unwrap()).await.unwrap();
+    let after = Person { token: refreshed.access, ..before };
+    let shown = site.get(&after, "/_matrix/client/v3/sync").await.ok();
+    let timeline = shown["rooms"]["join"][&room]["timeline"]["events"].as_array().unwrap();
+    let echo = timeline.iter().find(|event| event["event_id"] == sent.as_str()).unwrap();
+    assert_eq!(echo["unsigned"]["transaction_id"], "same");
+    assert_eq!(send(&after, &room).await, sent);
+    assert_ne!(send(&after, &other).await, sent, "another room has transactions of its own");
 }
 
 #[tokio::test]

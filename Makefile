@@ -34,7 +34,7 @@ demo: build $(HYDROGEN)/index.html ## two towns, a mock ProConnect and a web cli
 
 test: lint ## all tests, as CI runs them: format, lints, crates, then real clients against a running demo
 	cargo test --workspace
-	@# cargo test has built the binary; another selection of crates would build RocksDB anew for the same.
+	@# cargo test has built the binary.
 	@$(MAKE) --no-print-directory peers
 
 lint: setup ## format and lints, nothing changed
@@ -52,7 +52,7 @@ bench: setup ## benchmarks of the crates; TMPDIR says on which disk
 	cargo bench --workspace --bench '*'
 
 crash-nightly: setup ## kills the store while it writes, CRASH_ROUNDS times (200), and looks at what is left
-	CRASH_ROUNDS=$(CRASH_ROUNDS) cargo test -p store --features rocks --test crash -- --nocapture
+	CRASH_ROUNDS=$(CRASH_ROUNDS) cargo test --workspace --test crash -- --nocapture
 
 fmt: setup ## formats all code
 	cargo fmt --all

@@ -95,7 +95,6 @@ fn deactivation(town: &Town, visit: &Visit) -> Result<Response, Problem> {
 /// `POST /account/sign-out`: out of this browser and of ProConnect; signed-in devices stay.
 pub(crate) async fn sign_out(town: Arc<Town>, visit: Visit) -> Result<Response, Problem> {
     let form: Form = visit.form()?;
-    let session = town.session(&visit)?.ok_or(Problem::Expired)?;
-    session.check_csrf(&form.csrf)?;
+    town.session_of_form(&visit, &form.csrf)?;
     town.depart(&visit, None).await
 }

@@ -49,13 +49,6 @@ impl Session {
         BASE64_URL_SAFE_NO_PAD.encode(Sha256::digest(format!("csrf {}", self.secret)))
     }
 
-    /// # Errors
-    /// [`Problem::Expired`] for a form that this session was not given.
-    pub(crate) fn check_csrf(&self, given: &str) -> Result<(), Problem> {
-        // Compared as hashes, so that the time taken tells nothing.
-        if expiring::hash(&self.csrf()) == expiring::hash(given) { Ok(()) } else { Err(Problem::Expired) }
-    }
-
     pub(crate) fn is_proven(&self, now: Timestamp) -> bool {
         self.signed_in.proven.is_some_and(|at| now.since(at) < FRESH)
     }
@@ -82,6 +75,26 @@ impl Town {
         let user = self.accounts.user(&signed_in.user).map_err(Error::from)?;
         let usable = user.is_some_and(|user| !user.deactivated && !user.locked && !user.suspended);
         Ok(usable.then(|| Session { secret: secret.to_owned(), signed_in }))
+    }
+
+    /// The session that a form was made for and is sent in.
+    ///
+    /// # Errors
+    /// [`Problem::Expired`] without a session, with a form that this session was not given, or from another site's page.
+    pub(crate) fn session_of_form(&self, visit: &Visit, csrf: &str) -> Result<Session, Problem> {
+        let session = self.session(visit)?.ok_or(Problem::Expired)?;
+        // Compared as hashes, so that the time taken tells nothing.
+        let own = expiring::hash(&session.csrf()) == expiring::hash(csrf);
+        if own && self.is_from_own_page(visit) { Ok(session) } else { Err(Problem::Expired) }
+    }
+
+    /// What browsers say of the page that sends a form, where they say it. Our pages have them send `Origin: null`, since
+    /// they tell nobody where they are (`Referrer-Policy`).
+    fn is_from_own_page(&self, visit: &Visit) -> bool {
+        let origin = visit.header(header::ORIGIN);
+        let own = self.settings.base_url.origin().ascii_serialization();
+        matches!(visit.header("sec-fetch-site"), "" | "same-origin" | "none")
+            && (matches!(origin, "" | "null") || origin == own)
     }
 
     /// Starts a session under a new secret, and has the browser told of it.

@@ -67,8 +67,7 @@ pub(crate) async fn show(town: Arc<Town>, visit: Visit) -> Result<Response, Prob
 
 pub(crate) async fn decide(town: Arc<Town>, visit: Visit) -> Result<Response, Problem> {
     let form: Form = visit.form()?;
-    let session = town.session(&visit)?.ok_or(Problem::Expired)?;
-    session.check_csrf(&form.csrf)?;
+    let session = town.session_of_form(&visit, &form.csrf)?;
     let id = visit.param("flow");
     let flow = town.flows.get(id, town.now()).ok_or(Problem::Expired)?;
     let request = request(&flow)?;

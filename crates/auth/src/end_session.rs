@@ -85,8 +85,7 @@ pub(crate) async fn start(town: Arc<Town>, visit: Visit) -> Result<Response, Pro
 /// `POST /oauth2/end_session`: the person said yes.
 pub(crate) async fn confirmed(town: Arc<Town>, visit: Visit) -> Result<Response, Problem> {
     let form: Form = visit.form()?;
-    let session = town.session(&visit)?.ok_or(Problem::Expired)?;
-    session.check_csrf(&form.csrf)?;
+    town.session_of_form(&visit, &form.csrf)?;
     let target = town.target(&form.query).await?;
     town.depart(&visit, target).await
 }

@@ -81,8 +81,7 @@ pub(crate) async fn show(town: Arc<Town>, visit: Visit) -> Result<Response, Prob
 
 pub(crate) async fn decide(town: Arc<Town>, visit: Visit) -> Result<Response, Problem> {
     let form: Form = visit.form()?;
-    let session = town.session(&visit)?.ok_or(Problem::Expired)?;
-    session.check_csrf(&form.csrf)?;
+    let session = town.session_of_form(&visit, &form.csrf)?;
     let frame = Frame::of(&town, &visit);
     let (decision, title) = match &*form.decision {
         "allow" => {

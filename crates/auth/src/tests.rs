@@ -6,6 +6,8 @@ mod barred;
 mod client;
 mod dialects;
 mod legacy;
+mod limits;
+mod logout;
 mod logs;
 mod oauth;
 mod outage;

@@ -77,7 +77,7 @@ impl Accounts {
         if let Some((device, id)) = row.gave {
             let running = self.scope().get(&SESSIONS, (&*user, &*device))?;
             if running.is_some_and(|running| running.id == id) {
-                tracing::warn!(%user, %device, "an authorization code came twice: session ended");
+                tracing::warn!(target: "audit", %user, %device, "an authorization code came twice: session ended");
                 self.delete_devices_of(&user, &[device]).await?;
             }
             return Err(Error::Replayed);

@@ -52,7 +52,8 @@ impl Accounts {
         } else if self.is_harmless(&refresh, shown) {
             Err(unknown())
         } else {
-            tracing::warn!(user = %key.user, device = %key.device, "a retired refresh token came back: session ended");
+            let DeviceKey { user, device } = &key;
+            tracing::warn!(target: "audit", %user, %device, "a retired refresh token came back: session ended");
             self.delete_devices_of(&key.user, std::slice::from_ref(&key.device)).await?;
             Err(Error::Replayed)
         }

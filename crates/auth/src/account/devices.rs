@@ -69,8 +69,7 @@ pub(crate) fn view(
 /// `POST /account/device`: ends its session and deletes it.
 pub(crate) async fn end(town: Arc<Town>, visit: Visit) -> Result<Response, Problem> {
     let form: Form = visit.form()?;
-    let session = town.session(&visit)?.ok_or(Problem::Expired)?;
-    session.check_csrf(&form.csrf)?;
+    let session = town.session_of_form(&visit, &form.csrf)?;
     let device: &DeviceId = (*form.device_id).into();
     town.accounts.end_session(&session.signed_in.user, device).await?;
     pages::see_other(&town.url("/account/?action=org.matrix.devices_list"))

@@ -37,8 +37,7 @@ pub(crate) fn show(town: &Town, visit: &Visit, session: &Session) -> Result<Resp
 /// `POST /account/reset`: opens the window.
 pub(crate) async fn open(town: Arc<Town>, visit: Visit) -> Result<Response, Problem> {
     let form: Form = visit.form()?;
-    let session = town.session(&visit)?.ok_or(Problem::Expired)?;
-    session.check_csrf(&form.csrf)?;
+    let session = town.session_of_form(&visit, &form.csrf)?;
     if !session.is_proven(town.now()) {
         return pages::see_other(&town.url(PATH));
     }

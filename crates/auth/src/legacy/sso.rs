@@ -94,8 +94,7 @@ pub(crate) async fn confirm(town: Arc<Town>, visit: Visit) -> Result<Response, P
 /// `POST /sso/{flow}`: the person read it and agreed.
 pub(crate) async fn send(town: Arc<Town>, visit: Visit) -> Result<Response, Problem> {
     let form: Form = visit.form()?;
-    let session = town.session(&visit)?.ok_or(Problem::Expired)?;
-    session.check_csrf(&form.csrf)?;
+    let session = town.session_of_form(&visit, &form.csrf)?;
     town.send_token(visit.param("flow"), &session).await
 }
 

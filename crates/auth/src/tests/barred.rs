@@ -43,9 +43,9 @@ async fn proconnect_does_not_let_them_in_and_their_browsers_are_signed_out() {
         let before = stage.rows();
         // Forms that were open meanwhile lead nowhere.
         let csrf = page.field("csrf");
-        let action = consent.body.split_once("action=\"").unwrap().1.split('"').next().unwrap();
+        let (action, _) = consent.form();
         let forms = [
-            (action, vec![("csrf", &*csrf), ("decision", "allow")]),
+            (&*action, vec![("csrf", &*csrf), ("decision", "allow")]),
             ("/link", vec![("csrf", &csrf), ("code", "ABCDEFGH"), ("decision", "allow")]),
             ("/account/reset", vec![("csrf", &csrf)]),
             ("/account/device", vec![("csrf", &csrf), ("device_id", DEVICE)]),

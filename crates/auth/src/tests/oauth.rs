@@ -6,7 +6,7 @@ use url::Url;
 
 use super::{
     client::{DEVICE, DEVICE_GRANT, NATIVE_URI, WEB_URI, scope},
-    stage::{Answer, CHALLENGE, Stage, USER, VERIFIER, authorize_path, native_metadata, param, web_metadata},
+    stage::{CHALLENGE, Stage, USER, VERIFIER, authorize_path, native_metadata, param, web_metadata},
 };
 
 /// Hazard A6, for OAuth; `legacy` has it for login tokens.
@@ -120,7 +120,7 @@ async fn prompts_ask_and_a_refusal_is_told_to_the_client() {
     let mut browser = stage.browser();
     let path = authorize_path(&client, WEB_URI, &scope(DEVICE), &[]);
     let consent = browser.follow(&path).await;
-    let action = action(&consent);
+    let (action, _) = consent.form();
     let csrf = consent.field("csrf");
     let before = stage.rows();
     for form in [
@@ -152,11 +152,7 @@ async fn prompts_ask_and_a_refusal_is_told_to_the_client() {
     let consent = browser.follow(&format!("{path}&prompt=consent")).await;
     stage.advance(1_801);
     let form = [("csrf", &*consent.field("csrf")), ("decision", "allow")];
-    browser.post(&self::action(&consent), &form).await.is_refusal(400, "plus valable");
-}
-
-fn action(page: &Answer) -> String {
-    page.body.split_once("method=\"post\" action=\"").unwrap().1.split('"').next().unwrap().to_owned()
+    browser.post(&consent.form().0, &form).await.is_refusal(400, "plus valable");
 }
 
 /// Hazard A18.

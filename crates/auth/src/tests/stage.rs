@@ -116,7 +116,7 @@ impl Stage {
     }
 
     pub(super) fn browser(&self) -> Browser<'_> {
-        Browser { stage: self, cookies: BTreeMap::new(), lang: "fr" }
+        Browser { stage: self, cookies: BTreeMap::new(), lang: "fr", headers: Vec::new() }
     }
 
     /// Every row of the store.
@@ -230,6 +230,18 @@ impl Answer {
         rest.split('"').next().unwrap().to_owned()
     }
 
+    /// Where the page's form goes, and its hidden fields.
+    pub(super) fn form(&self) -> (String, Vec<(String, String)>) {
+        let (_, form) = self.body.split_once("method=\"post\" action=\"").unwrap_or_else(|| panic!("{}", self.body));
+        let action = form.split('"').next().unwrap().to_owned();
+        let form = form.split("</form>").next().unwrap();
+        let hidden = form.split("type=\"hidden\" name=\"").skip(1).map(|rest| {
+            let mut parts = rest.split('"');
+            (parts.next().unwrap().to_owned(), parts.nth(1).unwrap().to_owned())
+        });
+        (action, hidden.collect())
+    }
+
     /// What an OAuth client's program is told (RFC 6749 §5.2).
     pub(super) fn is_oauth_error(&self, status: u16, error: &str) {
         assert_eq!((self.status.as_u16(), &self.json()["error"]), (status, &error.into()), "{}", self.body);
@@ -260,6 +272,8 @@ pub(super) struct Browser<'s> {
     stage: &'s Stage,
     pub(super) cookies: BTreeMap<String, String>,
     pub(super) lang: &'static str,
+    /// What it sends besides.
+    pub(super) headers: Vec<(&'static str, &'static str)>,
 }
 
 impl Browser<'_> {
@@ -274,6 +288,7 @@ impl Browser<'_> {
 
     async fn send(&mut self, request: http::request::Builder, body: Bytes) -> Answer {
         let cookies: Vec<_> = self.cookies.iter().map(|(name, value)| format!("{name}={value}")).collect();
+        let request = self.headers.iter().fold(request, |request, (name, value)| request.header(*name, *value));
         let request = request.header(header::COOKIE, cookies.join("; ")).header(header::ACCEPT_LANGUAGE, self.lang);
         let answer = self.stage.ask(request.body(body).unwrap()).await;
         for cookie in answer.headers.get_all(header::SET_COOKIE) {
@@ -331,12 +346,16 @@ impl Browser<'_> {
         self.stage.provider.authorize(answer.location())
     }
 
+    /// Fills in the form of a page: its action, and its hidden fields with these.
+    pub(super) async fn submit(&mut self, page: &Answer, more: &[(&str, &str)]) -> Answer {
+        let (action, hidden) = page.form();
+        let hidden: Vec<_> = hidden.iter().map(|(name, value)| (&**name, &**value)).collect();
+        self.post(&action, &[&hidden, more].concat()).await
+    }
+
     /// Presses "allow" on the consent page: the client's redirect.
     pub(super) async fn allow(&mut self, consent: &Answer) -> Url {
-        let (_, rest) = consent.body.split_once("action=\"/consent/").unwrap_or_else(|| panic!("{}", consent.body));
-        let path = format!("/consent/{}", rest.split('"').next().unwrap());
-        let csrf = consent.field("csrf");
-        let answer = self.post(&path, &[("csrf", &csrf), ("decision", "allow")]).await;
+        let answer = self.submit(consent, &[("decision", "allow")]).await;
         Url::parse(answer.location()).unwrap()
     }
 }

@@ -31,4 +31,4 @@ fn unreachable(server: &ServerName) -> (String, Value) {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

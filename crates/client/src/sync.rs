@@ -18,3 +18,6 @@ use crate::Town;
 pub(crate) fn routes(routes: &mut web::Routes<Town>) {
     routes.json(http::Method::GET, "/_matrix/client/v3/sync", web::Access::User, v3::sync);
 }
+
+#[cfg(test)]
+mod tests;

@@ -184,7 +184,8 @@ impl Rooms {
         }
     }
 
-    pub(crate) fn last_join(&self, user: &UserId, room: &RoomId) -> Result<Option<Position>> {
+    /// When the user last came into the room; `None` if they never were in it.
+    pub fn last_join(&self, user: &UserId, room: &RoomId) -> Result<Option<Position>> {
         Ok(self.inner.scope.get(&LAST_JOINS, (user, room))?.map(|row| row.position))
     }
 }

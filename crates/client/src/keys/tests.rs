@@ -12,16 +12,16 @@ use crate::testing::{BASE_URL, Person, TestSite};
 const V3: &str = "/_matrix/client/v3";
 
 /// The key pair of this number.
-fn pair(number: u8) -> SigningKey {
+pub(crate) fn pair(number: u8) -> SigningKey {
     SigningKey::from_bytes(&[number; 32])
 }
 
-fn public(pair: &SigningKey) -> String {
+pub(crate) fn public(pair: &SigningKey) -> String {
     STANDARD_NO_PAD.encode(pair.verifying_key())
 }
 
 /// The object with a signature (spec appendices, "Signing JSON").
-fn signed(mut object: Value, user: &UserId, key: &str, pair: &SigningKey) -> Value {
+pub(crate) fn signed(mut object: Value, user: &UserId, key: &str, pair: &SigningKey) -> Value {
     let signed_part: CanonicalJsonObject = serde_json::from_value(object.clone()).unwrap();
     let text = serde_json::to_string(&signed_part).unwrap();
     let signature = STANDARD_NO_PAD.encode(pair.sign(text.as_bytes()).to_bytes());
@@ -29,7 +29,7 @@ fn signed(mut object: Value, user: &UserId, key: &str, pair: &SigningKey) -> Val
     object
 }
 
-fn device_keys(person: &Person, pair: &SigningKey) -> Value {
+pub(crate) fn device_keys(person: &Person, pair: &SigningKey) -> Value {
     let (user, device) = (&person.user, &person.device);
     let key = format!("ed25519:{device}");
     let keys = json!({
@@ -41,7 +41,7 @@ fn device_keys(person: &Person, pair: &SigningKey) -> Value {
 }
 
 /// `POST /keys/device_signing/upload` of keys made from this number.
-fn cross_signing(user: &UserId, number: u8) -> Value {
+pub(crate) fn cross_signing(user: &UserId, number: u8) -> Value {
     let (master, own, users) = (pair(number), pair(number + 1), pair(number + 2));
     let key = |usage: &str, pair: &SigningKey| json!({ "user_id": user, "usage": [usage], "keys": { format!("ed25519:{}", public(pair)): public(pair) } });
     let by_master = format!("ed25519:{}", public(&master));
@@ -117,13 +117,14 @@ async fn the_first_cross_signing_keys_are_free_and_others_need_a_confirmation() 
     let url = format!("{BASE_URL}/account/?action=org.matrix.cross_signing_reset");
     assert_eq!(stages["params"]["m.oauth"]["url"], url);
     assert_eq!(stages["params"]["org.matrix.cross_signing_reset"]["url"], url);
-    // No session of whatever kind replaces the person's own confirmation.
-    let mut with_session = second.clone();
-    with_session["auth"] = json!({ "session": stages["session"] });
-    site.post(&alice, &path, with_session.clone()).await.refused(401, "");
-    with_session["auth"] = json!({ "type": "m.login.password", "password": "", "session": stages["session"],
-        "identifier": { "type": "m.id.user", "user": alice.user } });
-    site.post(&alice, &path, with_session).await.refused(401, "");
+    // Nothing that a client says replaces the person's own confirmation.
+    let before = site.town.accounts.position();
+    for auth in claims_to_have_confirmed(&alice.user, &stages["session"]) {
+        let mut body = second.clone();
+        body["auth"] = auth;
+        site.post(&alice, &path, body).await.refused(401, "");
+    }
+    assert_eq!(site.town.accounts.position(), before);
     let own = site.post(&alice, &format!("{V3}/keys/query"), query.clone()).await.ok();
     assert_eq!(own["master_keys"][alice.user.as_str()]["keys"], first["master_key"]["keys"]);
     assert_eq!(own["user_signing_keys"][alice.user.as_str()]["keys"], first["user_signing_key"]["keys"]);
@@ -133,6 +134,23 @@ async fn the_first_cross_signing_keys_are_free_and_others_need_a_confirmation() 
     site.post(&alice, &path, first).await.refused(401, "");
     let seen = site.post(&bob, &format!("{V3}/keys/query"), query).await.ok();
     assert_eq!(seen["master_keys"][alice.user.as_str()]["keys"], second["master_key"]["keys"]);
+}
+
+/// Hazard A2: elsewhere, an `auth` of a password that nobody had passed.
+fn claims_to_have_confirmed(user: &UserId, session: &Value) -> Vec<Value> {
+    let identifier = json!({ "type": "m.id.user", "user": user });
+    let mut claims =
+        vec![json!({ "session": session }), json!({ "session": "x" }), json!({ "session": "" }), json!({})];
+    for kind in ["m.oauth", "org.matrix.cross_signing_reset", "m.login.dummy", "m.login.sso", "m.login.terms", ""] {
+        claims.push(json!({ "type": kind, "session": session }));
+    }
+    for password in [json!(""), json!("x"), json!("*"), json!("!"), json!(null), json!(0), json!([]), json!({})] {
+        claims.push(json!({ "type": "m.login.password", "session": session, "identifier": identifier, "user": user,
+            "password": password }));
+    }
+    claims.push(json!({ "type": "m.login.password", "session": session, "identifier": identifier }));
+    claims.push(json!({ "type": "m.login.token", "session": session, "token": "" }));
+    claims
 }
 
 #[tokio::test]

@@ -47,34 +47,34 @@ fn transaction() -> u64 {
 }
 
 impl TestSite {
-    async fn room(&self, creator: &Person, body: Value) -> String {
+    pub(crate) async fn room(&self, creator: &Person, body: Value) -> String {
         let room = self.post(creator, "/_matrix/client/v3/createRoom", body).await.ok();
         room["room_id"].as_str().unwrap().to_owned()
     }
 
-    async fn open_room(&self, creator: &Person) -> String {
+    pub(crate) async fn open_room(&self, creator: &Person) -> String {
         self.room(creator, json!({ "preset": "public_chat" })).await
     }
 
     /// `POST …/rooms/{room}/{act}`.
-    async fn act(&self, who: &Person, room: &str, act: &str, body: Value) -> Answer {
+    pub(crate) async fn act(&self, who: &Person, room: &str, act: &str, body: Value) -> Answer {
         self.post(who, &at(room, act), body).await
     }
 
-    async fn join(&self, who: &Person, room: &str) {
+    pub(crate) async fn join(&self, who: &Person, room: &str) {
         self.act(who, room, "join", json!({})).await.ok();
     }
 
-    async fn send(&self, who: &Person, room: &str, kind: &str, content: Value) -> Answer {
+    pub(crate) async fn send(&self, who: &Person, room: &str, kind: &str, content: Value) -> Answer {
         self.put(who, &at(room, &format!("send/{kind}/t{}", transaction())), content).await
     }
 
-    async fn say(&self, who: &Person, room: &str, text: &str) -> String {
+    pub(crate) async fn say(&self, who: &Person, room: &str, text: &str) -> String {
         let sent = self.send(who, room, "m.room.message", json!({ "msgtype": "m.text", "body": text })).await;
         event_id(&sent.ok())
     }
 
-    async fn relate(&self, who: &Person, room: &str, target: &str, rel_type: &str, text: &str) -> String {
+    pub(crate) async fn relate(&self, who: &Person, room: &str, target: &str, rel_type: &str, text: &str) -> String {
         let relation = json!({ "rel_type": rel_type, "event_id": target });
         let content = json!({
             "msgtype": "m.text", "body": text, "m.relates_to": relation, "m.new_content": { "body": text },
@@ -82,22 +82,22 @@ impl TestSite {
         event_id(&self.send(who, room, "m.room.message", content).await.ok())
     }
 
-    async fn set_state(&self, who: &Person, room: &str, kind: &str, content: Value) -> String {
+    pub(crate) async fn set_state(&self, who: &Person, room: &str, kind: &str, content: Value) -> String {
         event_id(&self.put(who, &at(room, &format!("state/{kind}")), content).await.ok())
     }
 
-    async fn redact(&self, who: &Person, room: &str, event: &str) -> Answer {
+    pub(crate) async fn redact(&self, who: &Person, room: &str, event: &str) -> Answer {
         self.put(who, &at(room, &format!("redact/{}/t{}", encode(event), transaction())), json!({})).await
     }
 
     /// The membership of somebody as the room's state has it.
-    async fn membership(&self, asking: &Person, room: &str, of: &Person) -> Value {
+    pub(crate) async fn membership(&self, asking: &Person, room: &str, of: &Person) -> Value {
         let member = self.get(asking, &at(room, &format!("state/m.room.member/{}", encode(of.user.as_str())))).await;
         member.ok()["membership"].clone()
     }
 
     /// Where the tenant's stream stands: it moves with every change that is stored.
-    fn position(&self) -> kernel::Position {
+    pub(crate) fn position(&self) -> kernel::Position {
         self.town.rooms.position()
     }
 }

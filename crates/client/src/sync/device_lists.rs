@@ -37,6 +37,9 @@ pub(crate) fn device_lists(town: &Town, user: &UserId, since: Position, upto: Po
             }
         }
     }
+    if town.sync.account_touched(user, since) {
+        changed.extend(town.accounts.signed_users(user, since, upto)?);
+    }
     let mut left = Vec::new();
     for other in gone {
         if other != user && !town.rooms.share_a_room(user, &other)? {

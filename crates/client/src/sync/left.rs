@@ -4,7 +4,7 @@ use ::rooms::{Membership, UserRoomAt};
 use kernel::Position;
 
 use super::{
-    response::{Events, Left, State},
+    response::{Events, Left},
     rooms::{Since, news, timeline},
     state,
     v3::Ask,
@@ -21,20 +21,21 @@ pub(super) fn left(town: &Town, ask: &Ask<'_>, own: &UserRoomAt, upto: Position)
     }
     let room = &*own.room_id;
     let end = own.position.min(upto);
+    // Somebody who since then was only invited, or knocked, is told how that ended: they were not let in to more.
     let was_in = was_in(town, ask, own)?;
+    let came = town.rooms.last_join(ask.user, room)?.is_some_and(|at| at > ask.since());
     let since = match ask.since {
-        Some(since) if was_in => Since::Position(since.position),
+        Some(since) if was_in || !came => Since::Position(since.position),
         _ => Since::Nothing,
     };
     let mut viewer = town.rooms.viewer(room, ask.user)?;
-    let news = news(town, ask, &mut viewer, since, end)?;
-    // Somebody who only ever was invited is told of the end of that, and of nothing else.
-    let state = if town.rooms.was_member(room, ask.user)? {
-        state::of_left(town, ask, &mut viewer, since, end, &news)?
+    let fresh = news(town, ask, &mut viewer, since, end)?;
+    let state = if was_in || came {
+        state::of_left(town, ask, &mut viewer, since, end, &fresh)?
     } else {
-        State { before: Some(Events::default()), ..State::default() }
+        state::of_nothing(ask)
     };
-    let timeline = timeline(town, ask, &mut viewer, &news)?;
+    let timeline = timeline(town, ask, &mut viewer, &fresh.news)?;
     Ok(Some(Left { timeline, state, account_data: Events::default() }))
 }
 

@@ -1,6 +1,9 @@
 //! A room that the user is in: what is new of it.
 
-use std::collections::{BTreeMap, HashSet};
+use std::{
+    cell::Cell,
+    collections::{BTreeMap, HashSet},
+};
 
 use ::rooms::{Boundary, Event, Membership, News, Receipt, Render, UserRoomAt, Viewer};
 use accounts::DataChange;
@@ -59,8 +62,9 @@ pub(super) fn joined(
         return Ok(None);
     }
     let mut viewer = town.rooms.viewer(room, ask.user)?;
-    let news = news(town, ask, &mut viewer, since, upto)?;
-    let state = state::of_joined(town, ask, &mut viewer, since, upto, &news)?;
+    let fresh = news(town, ask, &mut viewer, since, upto)?;
+    let state = state::of_joined(town, ask, &mut viewer, since, upto, &fresh)?;
+    let news = fresh.news;
     let joined = Joined {
         summary: summary(town, ask, room, since, &news, state.members_changed)?,
         timeline: timeline(town, ask, &mut viewer, &news)?,
@@ -89,20 +93,33 @@ fn since(town: &Town, ask: &Ask<'_>, own: &UserRoomAt) -> web::Result<Since> {
     Ok(if was_in { Since::Position(token.position) } else { Since::Nothing })
 }
 
+/// What a timeline tells.
+pub(super) struct Fresh {
+    pub(super) news: News,
+    /// Some state among it is not told: the filter leaves it out, or the user was away then.
+    pub(super) hides_state: bool,
+}
+
 pub(super) fn news(
     town: &Town,
     ask: &Ask<'_>,
     viewer: &mut Viewer<'_>,
     since: Since,
     upto: Position,
-) -> web::Result<News> {
+) -> web::Result<Fresh> {
     let limit = ask.timeline.limit(TIMELINE_DEFAULT, TIMELINE_MAX);
+    let in_room = ask.timeline.wants_room(viewer.room_id());
     let ignored = |event: &Event| !event.pdu.is_state() && ask.ignored.contains(event.pdu.sender());
-    let wanted = |event: &Event| ask.timeline.wants(event) && !ignored(event);
+    let passed = Cell::new(0_usize);
+    let wanted = |event: &Event| {
+        passed.set(passed.get() + usize::from(event.pdu.is_state()));
+        in_room && ask.timeline.wants(event) && !ignored(event)
+    };
     let mut news = town.rooms.news(viewer, since.position(), upto, limit, wanted)?;
     // Somebody new to a room has seen none of what is before.
     news.limited |= matches!((since, ask.since), (Since::Nothing, Some(_)));
-    Ok(news)
+    let hides_state = passed.get() > news.events.iter().filter(|event| event.pdu.is_state()).count();
+    Ok(Fresh { news, hides_state })
 }
 
 pub(super) fn timeline(town: &Town, ask: &Ask<'_>, viewer: &mut Viewer<'_>, news: &News) -> web::Result<Timeline> {
@@ -157,14 +174,14 @@ fn ephemeral(
     typing: Option<Vec<OwnedUserId>>,
 ) -> web::Result<Events> {
     let mut events = Vec::new();
-    if ask.wants_ephemeral("m.receipt") {
+    if ask.wants_ephemeral(room, "m.receipt") {
         let mut receipts = town.rooms.receipts(room, ask.user, since.position(), upto)?;
         receipts.retain(|receipt| !ask.ignored.contains(&receipt.user));
         if !receipts.is_empty() {
             events.push(json!({ "type": "m.receipt", "content": receipt_content(&receipts) }));
         }
     }
-    if ask.wants_ephemeral("m.typing")
+    if ask.wants_ephemeral(room, "m.typing")
         && let Some(mut users) = typing
         && !(users.is_empty() && matches!(since, Since::Nothing))
     {

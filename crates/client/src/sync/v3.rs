@@ -6,7 +6,7 @@ use ::rooms::{Membership, UserRoomAt};
 use accounts::DataChange;
 use kernel::{
     Kind, Position,
-    id::{DeviceId, OwnedUserId, UserId},
+    id::{DeviceId, OwnedUserId, RoomId, UserId},
 };
 use ruma_client_api::filter::FilterDefinition;
 use serde::Deserialize;
@@ -66,9 +66,9 @@ impl Ask<'_> {
         self.since.is_none()
     }
 
-    pub(super) fn wants_ephemeral(&self, kind: &str) -> bool {
-        let filter = &self.filter.room.ephemeral;
-        wants_type(filter.types.as_deref(), &filter.not_types, kind)
+    pub(super) fn wants_ephemeral(&self, room: &RoomId, kind: &str) -> bool {
+        let filter = EventFilter::new(self.filter.room.ephemeral.clone());
+        filter.wants_room(room) && filter.wants_type(kind)
     }
 }
 
@@ -88,6 +88,10 @@ pub(super) async fn sync(town: Arc<Town>, caller: Option<web::Caller>, visit: we
         ignored: town.accounts.ignores(&caller.user)?,
     };
     if let Some(since) = ask.since {
+        if since.position.max(since.inbox) > town.rooms.position() {
+            // Another server's, or of before a restored backup: all that comes up to there would be passed over.
+            return Err(web::Error::new(Kind::InvalidParam, "This is not a token of this server"));
+        }
         town.accounts.delete_up_to(ask.user, ask.device, since.inbox)?;
     }
     let deadline = Instant::now() + Duration::from_millis(query.timeout.unwrap_or(0)).min(TIMEOUT_MAX);
@@ -131,7 +135,9 @@ fn look(town: &Town, ask: &Ask<'_>) -> web::Result<Answer> {
     let typing = town.rooms.typing().serial();
     let upto = town.rooms.position();
     let mut token = Token { position: upto, inbox: upto, typing };
-    let touched = town.sync.account_touched(ask.user, ask.since());
+    // From where the inbox was read: what did not fit into the last answer is not newer than that.
+    let known = ask.since.map_or(Position::START, |since| since.position.min(since.inbox));
+    let touched = town.sync.account_touched(ask.user, known);
     let (counts, fallback) = key_counts(town, ask)?;
     let mut answer =
         Answer { device_one_time_keys_count: counts, device_unused_fallback_key_types: fallback, ..Answer::default() };

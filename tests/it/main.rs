@@ -1,0 +1,3 @@
+//! The binary as a whole: what only its parts together show.
+
+mod tenancy;

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, fmt::Write};
 use serde_json::{Value, json};
 
 /// A path's segment or a query's value, percent-encoded.
-pub fn encode(text: &str) -> String {
+pub(super) fn encode(text: &str) -> String {
     text.bytes().fold(String::new(), |mut encoded, byte| {
         if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
             encoded.push(byte.into());
@@ -38,7 +38,7 @@ const WORDS: &[(&str, &str)] = &[
 ///
 /// # Errors
 /// The name of a parameter that is not known here.
-pub fn path(pattern: &str, things: &BTreeMap<&str, String>) -> Result<String, String> {
+pub(super) fn path(pattern: &str, things: &BTreeMap<&str, String>) -> Result<String, String> {
     let segments = pattern.split('/').map(|segment| {
         let Some(name) = segment.strip_prefix('{').and_then(|segment| segment.strip_suffix('}')) else {
             return Ok::<_, String>(segment.to_owned());
@@ -54,7 +54,7 @@ pub fn path(pattern: &str, things: &BTreeMap<&str, String>) -> Result<String, St
 }
 
 /// Queries that name what Amiens has, as the endpoints that have queries name it.
-pub fn queries(things: &BTreeMap<&str, String>) -> Vec<String> {
+pub(super) fn queries(things: &BTreeMap<&str, String>) -> Vec<String> {
     let of = |name: &str| encode(&things[name]);
     let since = of("since");
     vec![
@@ -69,7 +69,7 @@ pub fn queries(things: &BTreeMap<&str, String>) -> Vec<String> {
 }
 
 /// Bodies that name what Amiens has, in the words of all endpoints at once; forms for those that read forms.
-pub fn bodies(things: &BTreeMap<&str, String>) -> Vec<String> {
+pub(super) fn bodies(things: &BTreeMap<&str, String>) -> Vec<String> {
     let of = |name: &str| things[name].as_str();
     let (user, device, room, event) = (of("user_id"), of("device_id"), of("room_id"), of("event_id"));
     let mut words = json!({

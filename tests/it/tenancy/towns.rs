@@ -10,6 +10,7 @@ use accounts::{NewSession, NewUser, SessionKind, UserKind};
 use beffroi::{
     app::{self, App, Parts},
     config,
+    mock_proconnect::{Client, MockProConnect, Running, Switches},
     tenants::Tenants,
 };
 use bytes::Bytes;
@@ -26,42 +27,42 @@ use store::{
 use super::fill::encode;
 
 /// The town that has something to hide, and the one that asks.
-pub const AMIENS: &str = "amiens.example";
-pub const METZ: &str = "metz.example";
+pub(super) const AMIENS: &str = "amiens.example";
+pub(super) const METZ: &str = "metz.example";
 
-pub struct Towns {
-    pub amiens: Arc<App>,
-    pub metz: Arc<App>,
+pub(super) struct Towns {
+    pub(super) amiens: Arc<App>,
+    pub(super) metz: Arc<App>,
     /// What Amiens has, by the names that paths give to such things.
-    pub things: BTreeMap<&'static str, String>,
+    pub(super) things: BTreeMap<&'static str, String>,
     /// What nobody in Metz may read.
-    pub canaries: BTreeSet<String>,
-    pub routes: Vec<web::RouteInfo>,
+    pub(super) canaries: BTreeSet<String>,
+    pub(super) routes: Vec<web::RouteInfo>,
     engine: Memory,
     site: web::Site<App>,
 }
 
 /// A request as it comes from the network.
 #[derive(Clone, Debug, Default)]
-pub struct Ask<'a> {
-    pub token: Option<&'a str>,
-    pub cookie: Option<&'a str>,
+pub(super) struct Ask<'a> {
+    pub(super) token: Option<&'a str>,
+    pub(super) cookie: Option<&'a str>,
     /// Its type is that of a form, or of JSON if it begins so.
-    pub body: String,
+    pub(super) body: String,
 }
 
 /// What came back, headers and all.
 #[derive(Debug)]
-pub struct Answer {
-    pub status: u16,
-    pub text: String,
-    pub body: Value,
+pub(super) struct Answer {
+    pub(super) status: u16,
+    pub(super) text: String,
+    pub(super) body: Value,
     /// `name=value` pairs.
-    pub cookies: Vec<String>,
-    pub location: String,
+    pub(super) cookies: Vec<String>,
+    pub(super) location: String,
 }
 
-fn tenant_file(name: &str) -> String {
+fn tenant_file(name: &str, issuer: &str) -> String {
     format!(
         r#"
         server_name = "{name}"
@@ -69,26 +70,40 @@ fn tenant_file(name: &str) -> String {
         contact = "dsi@{name}"
         service_name = "Messagerie of {name}"
         [proconnect]
-        issuer = "https://proconnect.{name}/api/v2"
+        issuer = "{issuer}"
+        id_token_alg = "ES256"
+        userinfo_alg = "none"
         client_id = "canary-client-{name}"
         client_secret = {{ value = "canary-secret-{name}" }}
         [proconnect.rules]
-        sirets = ["21570463400010"]
+        sirets = ["21990001600011"]
         "#
     )
 }
 
+/// A ProConnect that signs in an agent of Amiens without asking.
+async fn proconnect(clock: Arc<SystemClock>, random: Arc<SystemRandom>) -> Running {
+    let back = format!("https://matrix.{AMIENS}/upstream/callback");
+    let client = Client::new(format!("canary-client-{AMIENS}"), format!("canary-secret-{AMIENS}"), back);
+    let address = (Ipv4Addr::LOCALHOST, 0).into();
+    let running = MockProConnect::start(address, vec![client], clock, random).await.unwrap();
+    running.switch(Switches { auto: true, agent: Some("marie".to_owned()), ..Switches::default() });
+    running
+}
+
 impl Towns {
     /// The towns with the whole table of routes, and these besides.
-    pub async fn open(more: impl FnOnce(&Arc<App>) -> web::Routes<App>) -> Self {
+    pub(super) async fn open(more: impl FnOnce(&Arc<App>) -> web::Routes<App>) -> Self {
+        let (clock, random) = (Arc::new(SystemClock), Arc::new(SystemRandom));
+        let proconnect = proconnect(clock.clone(), random.clone()).await;
         let folder = tempfile::tempdir().unwrap();
         for name in [AMIENS, METZ] {
-            std::fs::write(folder.path().join(format!("{name}.toml")), tenant_file(name)).unwrap();
+            std::fs::write(folder.path().join(format!("{name}.toml")), tenant_file(name, &proconnect.issuer)).unwrap();
         }
         let engine = Memory::new();
-        let (clock, random) = (Arc::new(SystemClock), Arc::new(SystemRandom));
-        let outbound = web::Outbound::new(web::OutboundPolicy::default(), |_| false).unwrap();
-        let parts = Parts { clock: clock.clone(), random, outbound, shutdown: web::Shutdown::new(), dev: false };
+        let policy = web::OutboundPolicy { loopback: true, ..web::OutboundPolicy::default() };
+        let outbound = web::Outbound::new(policy, |_| true).unwrap();
+        let parts = Parts { clock: clock.clone(), random, outbound, shutdown: web::Shutdown::new(), dev: true };
         let tenants = Tenants::new(Store::open(engine.clone()).unwrap(), parts);
         let opened = tenants.apply(config::read_tenants(folder.path()).unwrap()).await.unwrap();
         assert_eq!(opened.opened, [AMIENS, METZ], "so that Amiens has the number 1");
@@ -100,10 +115,11 @@ impl Towns {
         let (things, canaries) = (BTreeMap::new(), BTreeSet::new());
         let mut towns = Self { amiens, metz, things, canaries, routes: list, engine, site };
         towns.furnish().await;
+        proconnect.shutdown().await;
         towns
     }
 
-    pub async fn ask(&self, host: &str, method: &Method, uri: &str, ask: &Ask<'_>) -> Answer {
+    pub(super) async fn ask(&self, host: &str, method: &Method, uri: &str, ask: &Ask<'_>) -> Answer {
         let mut request = http::Request::builder().method(method.clone()).uri(uri);
         request = request.header(header::HOST, format!("matrix.{host}"));
         let kind = if ask.body.starts_with('{') { "application/json" } else { "application/x-www-form-urlencoded" };
@@ -129,7 +145,7 @@ impl Towns {
     }
 
     /// All rows of Amiens.
-    pub fn rows(&self) -> Vec<(Vec<u8>, Bytes)> {
+    pub(super) fn rows(&self) -> Vec<(Vec<u8>, Bytes)> {
         let range = Range::prefix(1_u32.to_be_bytes().to_vec());
         let of = |space| self.engine.scan(space, &range, usize::MAX, Direction::Forward).unwrap();
         let rows: Vec<_> = Space::ALL.into_iter().flat_map(of).collect();
@@ -138,7 +154,7 @@ impl Towns {
     }
 
     /// Somebody of a town who is signed in, an administrator; with a refresh token.
-    pub async fn somebody(app: &App, localpart: &str) -> accounts::Tokens {
+    pub(super) async fn somebody(app: &App, localpart: &str) -> accounts::Tokens {
         let new = NewUser {
             localpart: localpart.to_owned(),
             display_name: Some(format!("Canari {localpart} [{}]", app.config.server_name)),
@@ -311,11 +327,36 @@ impl Towns {
             encode(scope),
             "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM"
         );
-        let flow = self.ask(AMIENS, &Method::GET, &query, &Ask::default()).await;
-        let id = flow.location.rsplit('/').next().unwrap_or_default().split('?').next().unwrap_or_default().to_owned();
-        assert!(id.len() > 20, "{}", flow.text);
-        self.keep(&["flow"], &id);
-        self.keep(&["cookie"], "__Host-beffroi_session=x");
+        let flow = self.begin(&query, None).await;
+        let cookie = self.sign_in(&flow).await;
+        // The first ended in a consent; the second waits for one.
+        let flow = self.begin(&query, Some(&cookie)).await;
+        self.keep(&["flow"], &flow);
+        self.keep(&["cookie"], &cookie);
         self.canaries.insert("canary client".to_owned());
+    }
+
+    /// The flow that an authorization begins.
+    async fn begin(&self, authorize: &str, cookie: Option<&str>) -> String {
+        let answer = self.ask(AMIENS, &Method::GET, authorize, &Ask { cookie, ..Ask::default() }).await;
+        let id = answer.location.rsplit('/').next().unwrap_or_default().to_owned();
+        assert!(id.len() > 20, "{}", answer.text);
+        id
+    }
+
+    /// Passes ProConnect as a browser does. Returns its cookies, with which Amiens knows who sits before it.
+    async fn sign_in(&self, flow: &str) -> String {
+        let path = format!("/upstream/authorize/{flow}");
+        let away = self.ask(AMIENS, &Method::GET, &path, &Ask::default()).await;
+        let browser = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build().unwrap();
+        let back = browser.get(&away.location).send().await.expect(&away.text);
+        let back = back.headers()[header::LOCATION].to_str().unwrap().to_owned();
+        let back = back.strip_prefix(&format!("https://matrix.{AMIENS}")).expect(&back);
+        let cookie = away.cookies.join("; ");
+        let home = self.ask(AMIENS, &Method::GET, back, &Ask { cookie: Some(&cookie), ..Ask::default() }).await;
+        let cookie = away.cookies.iter().chain(&home.cookies).cloned().collect::<Vec<_>>().join("; ");
+        let known = self.ask(AMIENS, &Method::GET, "/account/", &Ask { cookie: Some(&cookie), ..Ask::default() }).await;
+        assert!(known.status == 200 && home.cookies.len() == 1, "{}\n{}", home.text, known.text);
+        cookie
     }
 }

@@ -93,7 +93,7 @@ async fn state_is_that_before_the_timeline_or_that_at_its_end() {
         assert_eq!(after["state_after"], after["org.matrix.msc4222.state_after"]);
         assert_eq!(topics(&after["state_after"]["events"]), ["dans le fil"]);
         assert_eq!(list(&after["state_after"]["events"]).len(), 2, "what changed, and no more");
-        let whole = site.try_sync(&bob, Some(&since), &format!("{spelling}")).await.ok();
+        let whole = site.try_sync(&bob, Some(&since), spelling).await.ok();
         let whole = part(&whole, "join", &room);
         assert_eq!((&whole["timeline"]["limited"], list(&whole["timeline"]["events"]).len()), (&json!(false), 4));
         assert_eq!(topics(&whole["state_after"]["events"]), ["dans le fil"], "also without a gap");

@@ -345,6 +345,7 @@ impl Towns {
     }
 
     /// Passes ProConnect as a browser does. Returns its cookies, with which Amiens knows who sits before it.
+    #[expect(clippy::disallowed_methods, reason = "a browser, which is no part of the server")]
     async fn sign_in(&self, flow: &str) -> String {
         let path = format!("/upstream/authorize/{flow}");
         let away = self.ask(AMIENS, &Method::GET, &path, &Ask::default()).await;

@@ -74,10 +74,10 @@ async fn the_window_for_a_reset_opens_only_after_a_new_proof_and_closes() {
     // ProConnect is told to ask the person; if it did not, that is noticed.
     let now = kernel::Clock::now(&*stage.clock).as_secs();
     stage.provider.auth_time(Some(now - 601));
-    let callback = browser.to_callback(RESET).await;
+    let callback = browser.until_callback(RESET).await;
     assert_eq!(param(stage.provider.visits().last().unwrap(), "prompt").as_deref(), Some("login"));
     let answer = browser.get(&callback).await;
-    assert!(browser.get(&answer.location().to_owned()).await.location().contains("/sign-in/"));
+    assert!(browser.get(answer.location()).await.location().contains("/sign-in/"));
     assert!(!window(&stage));
     stage.provider.auth_time(None);
     let page = browser.follow(RESET).await;

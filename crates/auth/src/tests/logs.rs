@@ -93,7 +93,7 @@ async fn live(stage: &Stage) -> Vec<String> {
     ] {
         stage.provider.fail(fault);
         let mut browser = stage.browser();
-        let callback = browser.to_callback("/account/").await;
+        let callback = browser.until_callback("/account/").await;
         assert!(browser.get(&callback).await.status.as_u16() >= 400, "{fault:?}");
         secrets.extend(browser.cookies.into_values());
     }

@@ -37,7 +37,7 @@ async fn the_signed_in_go_on_and_others_are_told_at_once() {
         // While it is still known where ProConnect is, the browser finds out by itself.
         assert!(answer.status == StatusCode::SEE_OTHER || answer.status == StatusCode::SERVICE_UNAVAILABLE);
         let mut browser = stage.browser();
-        let callback = browser.to_callback("/account/").await;
+        let callback = browser.until_callback("/account/").await;
         browser.get(&callback).await.is_refusal(503, DOWN);
         assert!(stage.rows() == before);
         known.get("/account/").await.is_page(200, "Votre compte");
@@ -84,7 +84,7 @@ async fn one_that_hangs_is_given_three_seconds() {
     stage.provider.fail(Fault::None);
     stage.advance(6);
     let mut browser = stage.browser();
-    let callback = browser.to_callback("/account/").await;
+    let callback = browser.until_callback("/account/").await;
     stage.provider.fail(Fault::Hang);
     let start = Instant::now();
     browser.get(&callback).await.is_refusal(503, DOWN);
@@ -97,7 +97,7 @@ async fn half_an_answer_is_none() {
     for fault in [Fault::TokenDown, Fault::UserinfoDown] {
         let stage = Stage::new();
         let mut browser = stage.browser();
-        let callback = browser.to_callback("/account/").await;
+        let callback = browser.until_callback("/account/").await;
         stage.provider.fail(fault);
         let page = browser.get(&callback).await;
         page.is_refusal(503, DOWN);

@@ -64,7 +64,7 @@ async fn gallery(text: &str, lang: &'static str) -> Vec<(&'static str, Answer)> 
     }
     pages.push(("login token", browser.follow("/_matrix/client/v3/login/sso/redirect?redirectUrl=element://x").await));
     let session = browser.cookies.remove("__Host-beffroi_session").unwrap();
-    let callback = browser.to_callback("/account/").await;
+    let callback = browser.until_callback("/account/").await;
     browser.cookies.insert("__Host-beffroi_session".to_owned(), session);
     pages
         .push(("refused by ProConnect", browser.get(&callback.replace("code=", &format!("error={encoded}&x="))).await));

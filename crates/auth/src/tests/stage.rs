@@ -332,7 +332,7 @@ impl Browser<'_> {
     }
 
     /// Comes to the callback with what ProConnect gave, without following further.
-    pub(super) async fn to_callback(&mut self, path: &str) -> String {
+    pub(super) async fn until_callback(&mut self, path: &str) -> String {
         let mut answer = self.get(path).await;
         while answer.location().starts_with(BASE) {
             let location = answer.location().to_owned();

@@ -19,7 +19,7 @@ async fn what_is_asked_of_proconnect_is_unguessable_and_no_more_than_it_knows() 
     let client = stage.web_client().await;
     for hint in ["marie@ville.fr", "mxid:@a:b", "not an address", "a@b@c.fr"] {
         let path = authorize_path(&client, WEB_URI, &scope(DEVICE), &[("login_hint", hint)]);
-        stage.browser().to_callback(&path).await;
+        stage.browser().until_callback(&path).await;
     }
     let visits = stage.provider.visits();
     let mut seen = Vec::new();
@@ -49,8 +49,8 @@ async fn an_answer_is_taken_once_in_time_and_from_the_browser_that_asked() {
     let stage = Stage::new();
     let before = stage.rows();
     let (mut browser, mut other) = (stage.browser(), stage.browser());
-    let callback = browser.to_callback("/account/").await;
-    let others = other.to_callback("/account/").await;
+    let callback = browser.until_callback("/account/").await;
+    let others = other.until_callback("/account/").await;
     let state = |url: &str| param(&url::Url::parse(url).unwrap(), "state").unwrap();
     let (own, foreign) = (state(&callback), state(&others));
     let gone = "plus valable";
@@ -102,7 +102,7 @@ async fn an_answer_without_a_code_is_none() {
         let stage = Stage::new();
         let before = stage.rows();
         let mut browser = stage.browser();
-        let callback = browser.to_callback("/account/").await;
+        let callback = browser.until_callback("/account/").await;
         let state = param(&url::Url::parse(&callback).unwrap(), "state").unwrap();
         let answer = browser.get(&format!("/upstream/callback?state={state}{query}")).await;
         answer.is_refusal(status, words);
@@ -114,7 +114,7 @@ async fn an_answer_without_a_code_is_none() {
 
 async fn answer_to(stage: &Stage) -> Answer {
     let mut browser = stage.browser();
-    let callback = browser.to_callback("/account/").await;
+    let callback = browser.until_callback("/account/").await;
     browser.get(&callback).await
 }
 
@@ -247,16 +247,16 @@ async fn a_genuine_answer_to_somebody_else_is_refused() {
     }
     // An answer that a browser carries from one town to the other.
     let mut browser = neighbour.browser();
-    let callback = browser.to_callback("/account/").await;
+    let callback = browser.until_callback("/account/").await;
     let mut here = stage.browser();
-    here.to_callback("/account/").await;
+    here.until_callback("/account/").await;
     here.cookies.extend(browser.cookies.clone());
     here.get(&callback).await.is_refusal(400, "plus valable");
     // RFC 9207: the answer says whose it is.
     let mut browser = fresh.browser();
     let encoded = ISSUER.replace(':', "%3A").replace('/', "%2F");
     for iss in ["https%3A%2F%2Fother.example%2Fapi%2Fv2", "", "https%3A%2F%2Fpc.example%2Fapi%2Fv2%2F"] {
-        let callback = browser.to_callback("/account/").await;
+        let callback = browser.until_callback("/account/").await;
         assert!(callback.contains(&encoded));
         browser.get(&callback.replace(&encoded, iss)).await.is_refusal(502, UNTRUSTED);
     }
@@ -269,11 +269,11 @@ async fn a_slow_browser_is_asked_to_begin_again() {
     let stage = Stage::new();
     let before = stage.rows();
     let mut browser = stage.browser();
-    let callback = browser.to_callback("/account/").await;
+    let callback = browser.until_callback("/account/").await;
     stage.advance(31);
     browser.get(&callback).await.is_refusal(400, "recommencez la connexion");
     assert!(stage.rows() == before && asked(&stage, "/userinfo") == 0);
-    let callback = browser.to_callback("/account/").await;
+    let callback = browser.until_callback("/account/").await;
     stage.advance(29);
     assert_eq!(browser.get(&callback).await.status, StatusCode::SEE_OTHER);
     stage.provider.fail(Fault::TokenRefuses);

@@ -16,8 +16,8 @@ use crate::{
     room::{Room, Writer},
     state::{Growth, Root},
     tables::{
-        BY_TIME, EVENTS, EventRow, HEADS, HeadRow, LAST_JOINS, MEMBERS, MemberRow, OwnedEventIdRow, STATE_NOW,
-        TIMELINE, TRANSACTIONS, USER_ROOMS,
+        BY_TIME, EVENTS, EventRow, HEADS, HeadRow, LAST_JOINS, LAST_LEAVES, MEMBERS, MemberRow, OwnedEventIdRow,
+        STATE_NOW, TIMELINE, TRANSACTIONS, USER_ROOMS,
     },
 };
 
@@ -239,6 +239,8 @@ impl<'a> Unit<'a> {
             self.batch.put_stamped(&USER_ROOMS, (user.as_ref(), room.as_ref()), stamp, &row);
             if membership == Membership::Join {
                 self.batch.put_stamped(&LAST_JOINS, (user.as_ref(), room.as_ref()), stamp, &());
+            } else if before == Some(Membership::Join) {
+                self.batch.put_stamped(&LAST_LEAVES, (user.as_ref(), room.as_ref()), stamp, &());
             }
         }
         Ok(Some(MemberChange { user, membership }))

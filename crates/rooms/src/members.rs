@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     Result, Rooms,
     accept::member_of,
-    tables::{HEADS, LAST_JOINS, MEMBERS, STATE_NOW, TIMELINE, USER_ROOMS},
+    tables::{HEADS, LAST_JOINS, LAST_LEAVES, MEMBERS, STATE_NOW, TIMELINE, USER_ROOMS},
 };
 
 /// Heroes of a room (spec, "m.heroes").
@@ -182,6 +182,11 @@ impl Rooms {
                 }
             }
         }
+    }
+
+    /// When the user last went out of the room, or was put out; `None` if they never did.
+    pub fn last_leave(&self, user: &UserId, room: &RoomId) -> Result<Option<Position>> {
+        Ok(self.inner.scope.get(&LAST_LEAVES, (user, room))?.map(|row| row.position))
     }
 
     /// When the user last came into the room; `None` if they never were in it.

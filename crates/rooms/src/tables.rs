@@ -34,6 +34,10 @@ pub(crate) const USER_ROOMS: Table<(OwnedUserId, OwnedRoomId), Stamped<UserRoom>
 /// When a local user last joined a room (history visibility "shared" of somebody who left).
 pub(crate) const LAST_JOINS: Table<(OwnedUserId, OwnedRoomId), Stamped<()>> =
     Table::new(0x0109, "last_joins", Space::Index);
+/// When a local user was last in a room: their leave, kick or ban. What they are told of the room ends there, though they may
+/// be invited again and refuse.
+pub(crate) const LAST_LEAVES: Table<(OwnedUserId, OwnedRoomId), Stamped<()>> =
+    Table::new(0x0114, "last_leaves", Space::Index);
 /// What a client's transaction made: (user, device, room, transaction) → event.
 pub(crate) const TRANSACTIONS: Table<(OwnedUserId, OwnedDeviceId, OwnedRoomId, OwnedTransactionId), OwnedEventIdRow> =
     Table::new(0x010a, "transactions", Space::Index);

@@ -37,17 +37,14 @@ impl Rooms {
     /// [`Error::NotMember`] for somebody who never was in it, or has forgotten it, unless all the world may read it; also
     /// for a room that is not there, so that nobody learns which are.
     pub fn standing(&self, room: &RoomId, user: &UserId) -> Result<Standing> {
-        let own = self.rooms_of(user)?.get(room).cloned();
-        match own.as_ref().map(|own| own.room.membership) {
-            Some(Membership::Join) => return Ok(Standing::Present),
-            Some(Membership::Leave | Membership::Ban) if own.as_ref().is_some_and(|own| !own.room.forgotten) => {
-                if let Some(own) = own
-                    && self.last_join(user, room)?.is_some()
+        let own = self.rooms_of(user)?.get(room).map(|own| (own.room.membership, own.room.forgotten));
+        match own {
+            Some((Membership::Join, _)) => return Ok(Standing::Present),
+            Some((Membership::Leave | Membership::Ban, false)) => {
+                if let Some(position) = self.last_leave(user, room)?
                     && !self.world_readable(room)?
                 {
-                    let loaded = self.inner.room(room)?;
-                    let event = self.inner.event(&loaded, &own.room.event_id)?.ok_or(Error::NoSuchRoom)?;
-                    return Ok(Standing::Left { state: event.room_state, position: event.position });
+                    return Ok(Standing::Left { state: self.root_at(room, position)?, position });
                 }
             }
             _ => {}

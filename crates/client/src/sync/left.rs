@@ -31,7 +31,8 @@ pub(super) fn left(town: &Town, ask: &Ask<'_>, own: &UserRoomAt, upto: Position)
     let mut viewer = town.rooms.viewer(room, ask.user)?;
     let fresh = news(town, ask, &mut viewer, since, end)?;
     let state = if was_in || came {
-        state::of_left(town, ask, &mut viewer, since, end, &fresh)?
+        let left_at = town.rooms.last_leave(ask.user, room)?.map_or(end, |at| at.min(end));
+        state::of_left(town, ask, &mut viewer, since, left_at, &fresh)?
     } else {
         state::of_nothing(ask)
     };

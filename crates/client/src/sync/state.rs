@@ -44,7 +44,7 @@ fn gather(
     Fresh { news, hides_state }: &Fresh,
 ) -> web::Result<Pieces> {
     let room = viewer.room_id();
-    let end = if ask.state_after { upto } else { start(news).0 };
+    let end = if ask.state_after { upto } else { start(news).0.min(upto) };
     let whole = matches!(since, Since::Nothing) || ask.full_state;
     let has_state = news.events.iter().any(|event| event.pdu.is_state());
     let mut pieces = Pieces::new();
@@ -141,7 +141,8 @@ pub(super) fn of_nothing(ask: &Ask<'_>) -> State {
     placed(ask, Events::default())
 }
 
-/// Of a room that the user left: up to when they did.
+/// Of a room that the user left, up to when they did: later events of their own may be in the timeline, but what the room
+/// became meanwhile is not theirs to know.
 pub(super) fn of_left(
     town: &Town,
     ask: &Ask<'_>,

@@ -199,3 +199,32 @@ async fn typing_is_told_in_its_room_alone() {
     assert_eq!((&typing["type"], &typing["content"]["user_ids"]), (&json!("m.typing"), &json!([alice.user])));
     assert_eq!(seen["rooms"]["join"][&first], Value::Null);
 }
+
+#[tokio::test]
+async fn who_refuses_to_come_back_learns_nothing_of_what_came_since() {
+    let site = TestSite::open();
+    let (alice, bob) = (site.person("alice").await, site.person("bob").await);
+    let room = site.room(&alice, json!({ "preset": "private_chat", "name": "Before" })).await;
+    let them = json!({ "user_id": bob.user });
+    site.act(&alice, &room, "invite", them.clone()).await.ok();
+    site.join(&bob, &room).await;
+    site.act(&bob, &room, "leave", json!({})).await.ok();
+    let name = at(&room, "state/m.room.name");
+    site.ask(Method::PUT, Some(&alice), &name, Some(json!({ "name": "Canary" }))).await.ok();
+    site.act(&alice, &room, "invite", them).await.ok();
+    site.act(&bob, &room, "leave", json!({})).await.ok();
+
+    assert_eq!(site.get(&bob, &name).await.ok()["name"], "Before");
+    let filter = encode(&json!({ "room": { "include_leave": true } }).to_string());
+    let first = format!("/_matrix/client/v3/sync?filter={filter}");
+    for path in [
+        at(&room, "state"),
+        at(&room, "messages?dir=b"),
+        at(&room, "members"),
+        first.clone(),
+        first + "&use_state_after=true",
+    ] {
+        let answer = site.get(&bob, &path).await.ok();
+        assert!(!answer.to_string().contains("Canary"), "{path}: {answer}");
+    }
+}

@@ -6,3 +6,6 @@ mod tree;
 pub(crate) use node::Node;
 pub use node::{Entry, Root};
 pub use tree::{Difference, Growth, Trees};
+
+#[cfg(test)]
+mod tests;

@@ -41,7 +41,15 @@ impl App {
         let accounts = Accounts::open(scope.clone(), server_name.clone(), clock.clone(), random.clone())?;
         accounts.set_sign_in_age_max(config.sign_in_age_max());
         let settings = config.room_settings();
-        let rooms = Rooms::open(scope.clone(), server_name.clone(), signer, clock.clone(), random.clone(), settings);
+        let rooms = Rooms::open(
+            scope.clone(),
+            server_name.clone(),
+            signer,
+            clock.clone(),
+            random.clone(),
+            settings,
+            Arc::new(rooms::Offline),
+        );
         let directory = directory::Directory::open(&scope, accounts.clone(), rooms.clone())?;
         let client = client::Town {
             server_name: server_name.clone(),

@@ -85,8 +85,15 @@ impl TestSite {
         let accounts = Accounts::open(scope.clone(), server_name.clone(), time.clone(), chance.clone()).unwrap();
         let secret = events::Signer::generate_secret(random.as_ref());
         let signer = events::Signer::from_secret(server_name.clone(), "1", &secret).unwrap();
-        let rooms =
-            Rooms::open(scope.clone(), server_name.clone(), signer, time.clone(), chance, rooms::Settings::default());
+        let rooms = Rooms::open(
+            scope.clone(),
+            server_name.clone(),
+            signer,
+            time.clone(),
+            chance,
+            rooms::Settings::default(),
+            Arc::new(rooms::Offline),
+        );
         let directory = Directory::open(&scope, accounts.clone(), rooms.clone()).unwrap();
         let town = Arc::new(Town {
             server_name,

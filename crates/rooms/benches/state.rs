@@ -26,7 +26,15 @@ fn open() -> Rooms {
     let server = kernel::id::OwnedServerName::try_from("metz.example").unwrap();
     let secret = Signer::generate_secret(&SeededRandom::new(7));
     let signer = Signer::from_secret(server.clone(), "a", &secret).unwrap();
-    Rooms::open(scope, server, signer, clock, Arc::new(SeededRandom::new(1)), Settings::default())
+    Rooms::open(
+        scope,
+        server,
+        signer,
+        clock,
+        Arc::new(SeededRandom::new(1)),
+        Settings::default(),
+        Arc::new(rooms::Offline),
+    )
 }
 
 fn big_room(criterion: &mut Criterion) {

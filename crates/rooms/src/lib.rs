@@ -14,6 +14,7 @@ mod membership;
 mod published;
 mod receipts;
 mod relations;
+mod remote;
 mod render;
 mod room;
 mod spaces;
@@ -41,6 +42,10 @@ pub use members::{Member, Membership, UserRoom, UserRoomAt, UserRooms};
 pub use published::Summary;
 pub use receipts::{Receipt, ReceiptType};
 pub use relations::{Aggregations, Related, RelationQuery, ThreadSummary};
+pub use remote::{
+    Gap, Handshake, JoinAnswer, Offline, Remote, RemoteError, RemoteKey, RemoteResult, RemoteTemplate, StateEvents,
+    StateIds,
+};
 pub use render::Render;
 pub use spaces::{SpacePage, SpaceQuery, SpaceRoom};
 pub use timeline::{Boundary, News, Page};
@@ -75,6 +80,7 @@ struct Inner {
     clock: Arc<dyn Clock>,
     random: Arc<dyn Random>,
     settings: Settings,
+    remote: Arc<dyn Remote>,
     trees: state::Trees,
     views: views::Views,
     events: event::Events,
@@ -93,6 +99,7 @@ impl Rooms {
         clock: Arc<dyn Clock>,
         random: Arc<dyn Random>,
         settings: Settings,
+        remote: Arc<dyn Remote>,
     ) -> Self {
         let typing = Arc::new(Typing::new(clock.now()));
         let inner = Arc::new(Inner {
@@ -105,6 +112,7 @@ impl Rooms {
             clock,
             random,
             settings,
+            remote,
             typing,
             last_creation: std::sync::atomic::AtomicU64::new(0),
             scope: scope.clone(),

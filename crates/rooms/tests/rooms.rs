@@ -26,7 +26,8 @@ fn house(engine: &Memory) -> House {
     let secret = Signer::generate_secret(&SeededRandom::new(7));
     let signer = Signer::from_secret(server.clone(), "a", &secret).unwrap();
     let random = Arc::new(SeededRandom::new(1));
-    let rooms = Rooms::open(scope, server, signer, clock.clone(), random, Settings::default());
+    let rooms =
+        Rooms::open(scope, server, signer, clock.clone(), random, Settings::default(), Arc::new(rooms::Offline));
     House { rooms, clock }
 }
 

@@ -33,7 +33,15 @@ impl Towns {
         let accounts = Accounts::open(scope.clone(), server_name.clone(), clock.clone(), random.clone()).unwrap();
         let secret = events::Signer::generate_secret(random.as_ref());
         let signer = events::Signer::from_secret(server_name.clone(), "1", &secret).unwrap();
-        let rooms = Rooms::open(scope.clone(), server_name, signer, clock, random, rooms::Settings::default());
+        let rooms = Rooms::open(
+            scope.clone(),
+            server_name,
+            signer,
+            clock,
+            random,
+            rooms::Settings::default(),
+            Arc::new(rooms::Offline),
+        );
         let directory = Directory::open(&scope, accounts.clone(), rooms.clone()).unwrap();
         Town { accounts, rooms, directory }
     }

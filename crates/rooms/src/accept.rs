@@ -1,24 +1,30 @@
-//! The one door: every event, made here or received, passes through [`Unit::accept`] to become part of its room.
+//! The one door: every event, made here or received, passes through a [`Unit`] to become part of its room.
 //!
 //! A unit is one change of one room: the events that are accepted in it, and all rows and indexes that follow from them,
 //! are one batch, written together or not at all.
 
-use std::{cell::RefCell, collections::HashMap, sync::Arc};
+mod commit;
+mod indexes;
+mod redaction;
+
+use std::{
+    cell::RefCell,
+    collections::{BTreeMap, HashMap, HashSet},
+    sync::Arc,
+};
 
 use events::{Pdu, content::MemberContent};
-use kernel::id::{EventId, OwnedDeviceId, OwnedEventId, OwnedTransactionId, OwnedUserId, RoomId};
-use store::{Batch, Stamp, Stamped};
+use kernel::id::{
+    EventId, OwnedDeviceId, OwnedEventId, OwnedServerName, OwnedTransactionId, OwnedUserId, RoomId, ServerName,
+};
+use store::{Batch, Stamp};
 use tokio::sync::OwnedMutexGuard;
 
 use crate::{
-    Change, Error, Inner, MemberChange, Membership, Result, Rooms, TOPIC,
-    event::Event,
+    Change, Error, Inner, Membership, Result, Rooms, TOPIC, Verdict,
     room::{Room, Writer},
     state::{Growth, Root},
-    tables::{
-        BY_TIME, EVENTS, EventRow, HEADS, HeadRow, LAST_JOINS, LAST_LEAVES, MEMBERS, MemberRow, OwnedEventIdRow,
-        STATE_NOW, TIMELINE, TRANSACTIONS, USER_ROOMS,
-    },
+    tables::{BY_TIME, EVENTS, EventRow, HeadRow, OwnedEventIdRow, TIMELINE, TRANSACTIONS},
 };
 
 /// What accompanies an event that a client sent.
@@ -31,6 +37,8 @@ pub(crate) struct Unit<'a> {
     guard: OwnedMutexGuard<Writer>,
     /// The room's end as this unit leaves it.
     pub(crate) head: HeadRow,
+    /// The servers with joined members, as this unit leaves them.
+    servers: Arc<BTreeMap<OwnedServerName, u32>>,
     pub(crate) batch: Batch,
     growth: Growth<'a>,
     roots: Vec<Root>,
@@ -39,12 +47,42 @@ pub(crate) struct Unit<'a> {
     changes_state: bool,
 }
 
+/// An event of another server whose place in the room has been found.
+pub(crate) struct Arrival {
+    pub(crate) pdu: Pdu,
+    pub(crate) state_before: Root,
+    /// On the event's own branch, and on disk, as is the state before.
+    pub(crate) state_after: Root,
+    pub(crate) verdict: Verdict,
+    /// The room's end once the event is in, and the state that it resolves to, which is on disk.
+    pub(crate) extremities: Vec<OwnedEventId>,
+    pub(crate) room_state: Root,
+    /// Events that it cites and that this server does not have: the timeline has a gap before it.
+    pub(crate) missing: Vec<OwnedEventId>,
+    /// Joined, left or knocked by way of this server, which tells the others in the room.
+    pub(crate) relayed_from: Option<OwnedServerName>,
+}
+
+/// How an event enters the room.
+struct Entry {
+    verdict: Verdict,
+    state_before: Root,
+    state_after: Root,
+    transaction: Option<Transaction>,
+    /// It was stored before, as an outlier.
+    known: bool,
+    /// Made or relayed here: the others in the room must be told, all but the one that it came from.
+    told: bool,
+    from: Option<OwnedServerName>,
+}
+
 impl<'a> Unit<'a> {
     /// Begins a change of the room whose lock `guard` is.
     pub(crate) fn new(inner: &'a Inner, room: Arc<Room>, guard: OwnedMutexGuard<Writer>) -> Self {
         Self {
             inner,
             head: guard.head.clone(),
+            servers: guard.servers.clone(),
             batch: inner.scope.batch(),
             growth: Growth::new(&inner.trees),
             roots: Vec::new(),
@@ -56,57 +94,147 @@ impl<'a> Unit<'a> {
         }
     }
 
-    /// Checks the event against the rules and, if it may, puts it and all that follows from it into the batch.
+    /// Checks an event that was made here, on the room's end, against the rules and, if it may, puts it and all that follows
+    /// from it into the batch.
     ///
     /// # Errors
     /// [`Error::Denied`] when the authorization rules refuse it; the unit is then as it was before.
     pub(crate) fn accept(&mut self, pdu: Pdu, transaction: Option<Transaction>) -> Result<Arc<Pdu>> {
         self.authorise(&pdu)?;
-        let pdu = Arc::new(pdu);
         let state_before = self.head.state;
-        let stamp = self.batch.stamp();
-        let replaces = match pdu.state_key() {
-            Some(state_key) => self.set_state(&pdu, state_key)?,
-            None => None,
+        let state_after = match pdu.state_key() {
+            Some(state_key) => self.growth.insert(state_before, pdu.kind(), state_key, pdu.event_id())?,
+            None => state_before,
         };
-        let member = self.follow_membership(&pdu, replaces.as_deref(), stamp)?;
+        // More extremities than an event may cite are left for the next one.
+        let cited = pdu.prev_events();
+        self.head.extremities.retain(|id| !cited.contains(id));
+        self.head.extremities.push(pdu.event_id().to_owned());
+        let entry = Entry {
+            verdict: Verdict::Accepted,
+            state_before,
+            state_after,
+            transaction,
+            known: false,
+            told: true,
+            from: None,
+        };
+        self.enter(pdu, entry, state_after)
+    }
+
+    /// Takes in an event of another server, with the verdict on it.
+    pub(crate) fn receive(&mut self, arrival: Arrival) -> Result<Arc<Pdu>> {
+        let Arrival { pdu, state_before, state_after, verdict, extremities, room_state, missing, relayed_from } =
+            arrival;
+        let known = self.inner.scope.has(&EVENTS, (self.room.id.as_ref(), pdu.event_id()))?;
+        let entry = Entry {
+            verdict,
+            state_before,
+            state_after,
+            transaction: None,
+            known,
+            told: relayed_from.is_some(),
+            from: relayed_from,
+        };
+        if verdict != Verdict::Accepted {
+            return self.set_aside(pdu, entry);
+        }
+        if !missing.is_empty() {
+            self.leave_gap(&missing);
+        }
+        self.head.extremities = extremities;
+        self.enter(pdu, entry, room_state)
+    }
+
+    /// Makes the event part of the room, whose state is `room_state` from now on.
+    fn enter(&mut self, pdu: Pdu, entry: Entry, room_state: Root) -> Result<Arc<Pdu>> {
+        let pdu = Arc::new(pdu);
+        let id = pdu.event_id().to_owned();
+        let before = self.servers.clone();
+        self.fresh.insert(id.clone(), pdu.clone());
+        let stamp = self.batch.stamp();
+        let replaces = self.replaced(&pdu, entry.state_before)?;
+        let redacted_by = if entry.told { None } else { self.early_redaction(&id)? };
+        self.become_state(room_state, &pdu, stamp)?;
         let redacts = self.redact(&pdu)?;
         crate::relations::index(self, &pdu, stamp);
-
-        let id = pdu.event_id();
+        let json = match &redacted_by {
+            Some(_) => events::redact(&pdu, self.room.version)?.into_json(),
+            None => pdu.json().to_owned(),
+        };
         let row = EventRow {
-            json: pdu.json().to_owned(),
-            state_before,
-            room_state: self.head.state,
-            redacted_by: None,
-            transaction: transaction.as_ref().map(|(_, device, id)| (device.clone(), id.clone())),
+            json,
+            verdict: entry.verdict,
+            order: 0,
+            state_before: entry.state_before,
+            state_after: (entry.state_after != room_state).then_some(entry.state_after),
+            room_state,
+            redacted_by,
+            transaction: entry.transaction.as_ref().map(|(_, device, id)| (device.clone(), id.clone())),
             replaces,
         };
-        let room = self.room.id.clone();
-        let id_row = OwnedEventIdRow(id.to_owned());
-        self.batch.put_stamped(&EVENTS, (room.as_ref(), id), stamp, &row);
-        self.batch.put(&TIMELINE, (room.as_ref(), stamp), &id_row);
-        self.batch.put(&BY_TIME, (room.as_ref(), pdu.origin_server_ts(), id), &());
-        if let Some((user, device, txn)) = &transaction {
-            let key = (user.as_ref(), device.as_ref(), room.as_ref(), txn.as_ref());
-            self.batch.put(&TRANSACTIONS, key, &id_row);
+        self.write_event(&pdu, stamp, &row);
+        if let Some((user, device, txn)) = &entry.transaction {
+            let key = (user.as_ref(), device.as_ref(), self.room.id.as_ref(), txn.as_ref());
+            self.batch.put(&TRANSACTIONS, key, &OwnedEventIdRow(id.clone()));
         }
-        let sender = pdu.sender().to_owned();
-        let change = Change::Event { room, event_id: id.to_owned(), sender, member, redacts };
+        let member = member_of(&pdu).map(|(user, membership)| crate::MemberChange { user, membership });
+        let to = if entry.told { self.destinations(&before, &pdu, entry.from.as_deref()) } else { Vec::new() };
+        let change = Change::Event {
+            room: self.room.id.clone(),
+            event_id: id.clone(),
+            sender: pdu.sender().to_owned(),
+            member,
+            redacts,
+            known: entry.known,
+            to,
+        };
         self.batch.announce(TOPIC, stamp, &change);
-
-        // Linear for now: what is made here cites all extremities.
-        self.head.extremities = vec![id.to_owned()];
         self.head.depth = self.head.depth.max(pdu.depth());
-        self.fresh.insert(id.to_owned(), pdu.clone());
-        self.sent.extend(transaction.map(|key| (key, id.to_owned())));
-        self.roots.push(self.head.state);
+        self.sent.extend(entry.transaction.map(|key| (key, id)));
+        self.roots.extend([entry.state_after, room_state]);
+        Ok(pdu)
+    }
+
+    fn write_event(&mut self, pdu: &Pdu, stamp: Stamp, row: &EventRow) {
+        let (room, id) = (self.room.id.clone(), pdu.event_id());
+        self.batch.put_stamped(&EVENTS, (room.as_ref(), id), stamp, row);
+        self.batch.put(&TIMELINE, (room.as_ref(), stamp, 0_u32), &OwnedEventIdRow(id.to_owned()));
+        self.batch.put(&BY_TIME, (room.as_ref(), pdu.origin_server_ts(), id), &());
+    }
+
+    /// Keeps an event that is no part of the room, so that its id is known and what cites it can be judged.
+    fn set_aside(&mut self, pdu: Pdu, entry: Entry) -> Result<Arc<Pdu>> {
+        let pdu = Arc::new(pdu.with_rejected(entry.verdict.is_rejected()));
+        let stamp = self.batch.stamp();
+        let row = EventRow {
+            json: pdu.json().to_owned(),
+            verdict: entry.verdict,
+            order: 0,
+            state_before: entry.state_before,
+            state_after: Some(entry.state_after),
+            room_state: self.head.state,
+            redacted_by: None,
+            transaction: None,
+            replaces: None,
+        };
+        self.batch.put_stamped(&EVENTS, (self.room.id.as_ref(), pdu.event_id()), stamp, &row);
+        if entry.known {
+            let change = Change::Known { room: self.room.id.clone(), events: vec![pdu.event_id().to_owned()] };
+            self.batch.announce(TOPIC, stamp, &change);
+        }
+        self.fresh.insert(pdu.event_id().to_owned(), pdu.clone());
+        self.roots.push(entry.state_after);
         Ok(pdu)
     }
 
     /// The current state of this key, as this unit has it so far.
     pub(crate) fn state(&self, event_type: &str, state_key: &str) -> Result<Option<Arc<Pdu>>> {
-        match self.growth.get(self.head.state, event_type, state_key)? {
+        self.state_in(self.head.state, event_type, state_key)
+    }
+
+    pub(crate) fn state_in(&self, root: Root, event_type: &str, state_key: &str) -> Result<Option<Arc<Pdu>>> {
+        match self.growth.get(root, event_type, state_key)? {
             Some(id) => self.event(&id).map(Some),
             None => Ok(None),
         }
@@ -119,58 +247,6 @@ impl<'a> Unit<'a> {
         }
         let event = self.inner.event(&self.room, id)?;
         event.map(|event| event.pdu.clone()).ok_or_else(|| Error::Damaged(format!("event {id} is missing")))
-    }
-
-    /// Hands the batch to the committer and returns once it is on disk.
-    ///
-    /// A change of state keeps the room until then, so that the next writer reads it from the store; other events only
-    /// move the end of the graph, and the next may be made while these are being written.
-    pub(crate) async fn commit(self) -> Result<()> {
-        self.commit_all(None).await
-    }
-
-    /// The same, together with the change of another room.
-    pub(crate) async fn commit_with(self, other: Unit<'_>) -> Result<()> {
-        self.commit_all(Some(other)).await
-    }
-
-    async fn commit_all(mut self, other: Option<Unit<'_>>) -> Result<()> {
-        let scope = &self.inner.scope;
-        let mut batch = self.take_batch();
-        let other = other.map(|mut other| {
-            batch.append(other.take_batch());
-            other
-        });
-        let ticket = scope.enqueue(batch)?;
-        let held = [Some(self), other].map(|unit| unit.map(Unit::hand_over));
-        // A task of its own: if the client goes away meanwhile, the room must stay in memory, and locked, until the disk
-        // has what its head says.
-        let written = tokio::spawn(async move {
-            let written = ticket.wait().await;
-            drop(held);
-            written
-        });
-        written.await.map_err(|_| store::Error::Unavailable)??;
-        Ok(())
-    }
-
-    /// All that the unit writes.
-    fn take_batch(&mut self) -> Batch {
-        let mut batch = std::mem::replace(&mut self.batch, self.inner.scope.batch());
-        batch.put(&HEADS, (self.room.id.as_ref(),), &self.head);
-        for root in self.roots.drain(..) {
-            self.growth.write(root, &mut batch);
-        }
-        batch
-    }
-
-    /// Lets the next writer build on this unit; what is returned keeps the room, and its lock if the state changed.
-    fn hand_over(mut self) -> (Arc<Room>, Option<OwnedMutexGuard<Writer>>) {
-        self.guard.head = self.head;
-        for (key, event) in self.sent {
-            self.guard.remember(key, event);
-        }
-        (self.room, self.changes_state.then_some(self.guard))
     }
 
     fn authorise(&self, pdu: &Pdu) -> Result<()> {
@@ -190,121 +266,26 @@ impl<'a> Unit<'a> {
         Ok(verdict?)
     }
 
-    /// Makes the event the state of its key; returns the one that was before it.
-    fn set_state(&mut self, pdu: &Pdu, state_key: &str) -> Result<Option<OwnedEventId>> {
-        let event_type = pdu.kind();
-        let old = self.growth.get(self.head.state, event_type, state_key)?;
-        self.head.state = self.growth.insert(self.head.state, event_type, state_key, pdu.event_id())?;
-        self.changes_state = true;
-        let key = (self.room.id.as_ref(), event_type, state_key);
-        self.batch.put(&STATE_NOW, key, &OwnedEventIdRow(pdu.event_id().to_owned()));
-        Ok(old)
-    }
-
-    /// Brings the member lists, the counters and the local user's list of rooms up to date.
-    fn follow_membership(
-        &mut self,
+    /// The servers that the event must be sent to: those in the room before or after it, and that of somebody who is put
+    /// out, for they may have been invited only.
+    fn destinations(
+        &self,
+        before: &BTreeMap<OwnedServerName, u32>,
         pdu: &Pdu,
-        replaces: Option<&EventId>,
-        stamp: Stamp,
-    ) -> Result<Option<MemberChange>> {
-        let Some((user, membership)) = member_of(pdu) else { return Ok(None) };
-        let before = match replaces {
-            Some(id) => member_of(&*self.event(id)?).map(|(_, membership)| membership),
-            None => None,
-        };
-        count(&mut self.head.joined, Membership::Join, before, membership);
-        count(&mut self.head.invited, Membership::Invite, before, membership);
-        let content = MemberContent::of(pdu);
-        let row = MemberRow {
-            membership,
-            event_id: pdu.event_id().to_owned(),
-            display_name: content.displayname,
-            avatar_url: content.avatar_url,
-        };
-        let room = self.room.id.clone();
-        self.batch.put(&MEMBERS, (room.as_ref(), user.as_ref()), &row);
-        if user.server_name() == self.inner.server_name {
-            let stripped = match membership {
-                Membership::Invite | Membership::Knock => self.stripped(pdu)?,
-                _ => Vec::new(),
-            };
-            let row = crate::UserRoom {
-                membership,
-                event_id: pdu.event_id().to_owned(),
-                sender: pdu.sender().to_owned(),
-                forgotten: false,
-                stripped,
-            };
-            self.batch.put_stamped(&USER_ROOMS, (user.as_ref(), room.as_ref()), stamp, &row);
-            if membership == Membership::Join {
-                self.batch.put_stamped(&LAST_JOINS, (user.as_ref(), room.as_ref()), stamp, &());
-            } else if before == Some(Membership::Join) {
-                self.batch.put_stamped(&LAST_LEAVES, (user.as_ref(), room.as_ref()), stamp, &());
-            }
+        from: Option<&ServerName>,
+    ) -> Vec<OwnedServerName> {
+        let mut to: HashSet<&ServerName> = before.keys().chain(self.servers.keys()).map(AsRef::as_ref).collect();
+        let target = member_of(pdu).filter(|(_, membership)| matches!(membership, Membership::Leave | Membership::Ban));
+        if let Some((user, _)) = &target {
+            to.insert(user.server_name());
         }
-        Ok(Some(MemberChange { user, membership }))
-    }
-
-    /// The stripped state that goes with an invite or a knock (spec, "Stripped state"), the event itself last.
-    fn stripped(&self, member: &Pdu) -> Result<Vec<String>> {
-        const SHOWN: [&str; 7] = [
-            "m.room.create",
-            "m.room.join_rules",
-            "m.room.canonical_alias",
-            "m.room.avatar",
-            "m.room.name",
-            "m.room.encryption",
-            "m.room.topic",
-        ];
-        let mut stripped = Vec::new();
-        for event_type in SHOWN {
-            stripped.extend(self.state(event_type, "")?.and_then(|pdu| events::stripped_event(&pdu)));
+        to.remove(&*self.inner.server_name);
+        if let Some(from) = from {
+            to.remove(from);
         }
-        let inviter = member.sender().as_str();
-        if member.state_key() != Some(inviter) {
-            stripped.extend(self.state("m.room.member", inviter)?.and_then(|pdu| events::stripped_event(&pdu)));
-        }
-        stripped.extend(events::stripped_event(member));
-        Ok(stripped)
-    }
-
-    /// Prunes the event that this one redacts, if it is here and the redaction may; returns its id then.
-    fn redact(&mut self, pdu: &Pdu) -> Result<Option<OwnedEventId>> {
-        if pdu.kind() != "m.room.redaction" {
-            return Ok(None);
-        }
-        let Some(target) = pdu.redacts() else { return Ok(None) };
-        let Some(event) = self.inner.event(&self.room, target)? else { return Ok(None) };
-        let power_levels = self.power_levels()?;
-        if !events::may_redact(self.room.version, pdu, &event.pdu, &power_levels) {
-            return Ok(None);
-        }
-        let pruned = events::redact(&event.pdu, self.room.version)?;
-        let row = event_row(&event, pruned.into_json(), Some(pdu.event_id().to_owned()));
-        let row = Stamped { position: event.position, value: row };
-        self.batch.put(&EVENTS, (self.room.id.as_ref(), target), &row);
-        crate::relations::forget(self, &event);
-        Ok(Some(target.to_owned()))
-    }
-
-    /// The power levels of the room as this unit has it.
-    pub(crate) fn power_levels(&self) -> Result<events::PowerLevels> {
-        let create =
-            self.state("m.room.create", "")?.ok_or_else(|| Error::Damaged("a room without creation".into()))?;
-        let levels = self.state("m.room.power_levels", "")?;
-        Ok(events::PowerLevels::read(self.room.version, &create, levels.as_deref()))
-    }
-}
-
-fn event_row(event: &Event, json: String, redacted_by: Option<OwnedEventId>) -> EventRow {
-    EventRow {
-        json,
-        state_before: event.state_before,
-        room_state: event.room_state,
-        redacted_by,
-        transaction: event.transaction.clone(),
-        replaces: event.replaces.clone(),
+        let mut to: Vec<OwnedServerName> = to.into_iter().map(ToOwned::to_owned).collect();
+        to.sort_unstable();
+        to
     }
 }
 
@@ -315,14 +296,6 @@ pub(crate) fn member_of(pdu: &Pdu) -> Option<(OwnedUserId, Membership)> {
     }
     let user = pdu.state_key()?.try_into().ok()?;
     Some((user, MemberContent::of(pdu).membership?))
-}
-
-fn count(counter: &mut u64, counted: Membership, before: Option<Membership>, after: Membership) {
-    match (before == Some(counted), after == counted) {
-        (false, true) => *counter += 1,
-        (true, false) => *counter = counter.saturating_sub(1),
-        _ => {}
-    }
 }
 
 impl Rooms {

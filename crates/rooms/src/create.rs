@@ -1,6 +1,9 @@
 //! Creating a room: all its first events in one batch (spec, `POST /createRoom`).
 
-use std::sync::{Arc, atomic::Ordering};
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, atomic::Ordering},
+};
 
 use events::{Draft, RoomVersion};
 use kernel::{
@@ -126,7 +129,7 @@ impl Rooms {
         let head = HeadRow { extremities: Vec::new(), depth: 0, state: Root::EMPTY, joined: 0, invited: 0 };
         let row = RoomRow { version: version.as_str().to_owned() };
         // Nobody else knows the id: the lock is ours. The room is loaded anew from what was committed.
-        let room = Arc::new(Room::new(id, version, head));
+        let room = Arc::new(Room::new(id, version, head, BTreeMap::new()));
         let guard = room.lock().await;
         let mut unit = Unit::new(&self.inner, room, guard);
         unit.batch.expect(&ROOMS, (unit.room.id.as_ref(),), None);

@@ -39,6 +39,11 @@ pub enum Error {
     NoSuchAlias,
     #[error("Room version {0} is not supported")]
     UnsupportedRoomVersion(String),
+    /// Another server did not give what is needed.
+    #[error("{0}")]
+    Unavailable(String),
+    #[error(transparent)]
+    Remote(#[from] crate::RemoteError),
     #[error(transparent)]
     Store(#[from] store::Error),
     /// Something that this server wrote cannot be read, or an invariant does not hold: our own fault.
@@ -59,6 +64,8 @@ impl Fault for Error {
             Self::BadAlias(_) => Kind::BadAlias,
             Self::AliasTaken => Kind::RoomInUse,
             Self::UnsupportedRoomVersion(_) => Kind::UnsupportedRoomVersion,
+            Self::Unavailable(_) => Kind::Unavailable,
+            Self::Remote(error) => error.kind(),
             Self::Store(error) => error.kind(),
             Self::Damaged(_) => Kind::Internal,
         }
@@ -66,6 +73,7 @@ impl Fault for Error {
 
     fn public(&self) -> Cow<'static, str> {
         match self {
+            Self::Remote(error) => error.public(),
             Self::Store(error) => error.public(),
             Self::Damaged(_) => Cow::Borrowed("Internal server error"),
             other => Cow::Owned(other.to_string()),

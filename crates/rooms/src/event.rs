@@ -18,7 +18,7 @@ use crate::{
     accept::member_of,
     room::Room,
     state::Root,
-    tables::{EVENTS, EventRow},
+    tables::{EVENTS, EventRow, Verdict},
 };
 
 /// Events kept in memory for each tenant, in bytes of JSON.
@@ -29,10 +29,15 @@ const EVENT_BYTES_TYPICAL: u64 = 1_000;
 #[derive(Debug)]
 pub struct Event {
     pub pdu: Arc<Pdu>,
+    pub verdict: Verdict,
     /// When it came: its place in the timeline.
     pub position: Position,
+    /// Its place among history that was fetched for that position; 0 for an event that came as it happened.
+    pub order: u32,
     /// The state of the room before it.
     pub state_before: Root,
+    /// The state after it, on its own branch of the room's graph.
+    pub state_after: Root,
     /// The current state of the room once it was in.
     pub room_state: Root,
     pub redacted_by: Option<OwnedEventId>,
@@ -72,11 +77,21 @@ impl Events {
         Self { cache: Cache::with_weighter(items, CACHE_BYTES, ByBytes), rewrites: AtomicU64::new(0) }
     }
 
+    fn rewritten<'a>(&self, ids: impl Iterator<Item = &'a OwnedEventId>) {
+        for id in ids {
+            self.rewrites.fetch_add(1, Ordering::SeqCst);
+            self.cache.remove(id);
+        }
+    }
+
     pub(crate) fn update(&self, announcements: &[Announcement]) {
         for announcement in announcements.iter().filter(|a| a.topic == TOPIC) {
-            if let Ok(Change::Event { redacts: Some(target), .. }) = announcement.read() {
-                self.rewrites.fetch_add(1, Ordering::SeqCst);
-                self.cache.remove(&target);
+            match announcement.read() {
+                Ok(Change::Event { event_id, redacts, known, .. }) => {
+                    self.rewritten(redacts.iter().chain(known.then_some(&event_id)));
+                }
+                Ok(Change::Known { events, .. }) => self.rewritten(events.iter()),
+                _ => {}
             }
         }
     }
@@ -129,12 +144,15 @@ impl crate::Inner {
 
 fn read(room: &Room, id: &EventId, row: Stamped<EventRow>) -> Result<Event> {
     let Stamped { position, value: row } = row;
-    let pdu = Pdu::from_stored(id.to_owned(), row.json, room.version, false)
+    let pdu = Pdu::from_stored(id.to_owned(), row.json, room.version, row.verdict.is_rejected())
         .map_err(|error| Error::Damaged(format!("event {id}: {error}")))?;
     Ok(Event {
         pdu: Arc::new(pdu),
+        verdict: row.verdict,
         position,
+        order: row.order,
         state_before: row.state_before,
+        state_after: row.state_after.unwrap_or(row.room_state),
         room_state: row.room_state,
         redacted_by: row.redacted_by,
         transaction: row.transaction,

@@ -1,6 +1,6 @@
 //! What rooms announce in the tenant's feed, in the batch that makes it so.
 
-use kernel::id::{OwnedEventId, OwnedRoomId, OwnedUserId, RoomId, UserId};
+use kernel::id::{OwnedEventId, OwnedRoomId, OwnedServerName, OwnedUserId, RoomId, UserId};
 use serde::{Deserialize, Serialize};
 use store::Topic;
 
@@ -20,7 +20,15 @@ pub enum Change {
         member: Option<MemberChange>,
         /// The event that this one pruned.
         redacts: Option<OwnedEventId>,
+        /// It was stored before, without a place in the room.
+        known: bool,
+        /// The servers that it must be sent to: for an event that was made here, or reached the room by way of this server.
+        to: Vec<OwnedServerName>,
     },
+    /// Memberships that became so, or ceased to be, where branches of the room's graph met.
+    Members { room: OwnedRoomId, members: Vec<MemberChange> },
+    /// Events without a place in the timeline are told apart from what was known of them, or history was fetched.
+    Known { room: OwnedRoomId, events: Vec<OwnedEventId> },
     /// A receipt moved.
     Receipt { room: OwnedRoomId, user: OwnedUserId, private: bool },
     /// The user forgot the room.
@@ -36,23 +44,25 @@ pub struct MemberChange {
     pub membership: Membership,
 }
 
-store::record! { Change: 1; }
+store::record! { Change: 2; }
 
 impl Change {
     /// The room whose timeline or receipts a sync would now show differently.
     pub fn room(&self) -> Option<&RoomId> {
         match self {
-            Self::Event { room, .. } | Self::Receipt { room, .. } => Some(room),
-            Self::Forgotten { .. } | Self::Published { .. } => None,
+            Self::Event { room, .. } | Self::Members { room, .. } | Self::Receipt { room, .. } => Some(room),
+            Self::Forgotten { .. } | Self::Published { .. } | Self::Known { .. } => None,
         }
     }
 
-    /// The user whose list of rooms changed.
-    pub fn membership_of(&self) -> Option<&UserId> {
-        match self {
-            Self::Event { member, .. } => member.as_ref().map(|member| member.user.as_ref()),
-            Self::Forgotten { user, .. } => Some(user),
-            Self::Receipt { .. } | Self::Published { .. } => None,
-        }
+    /// The users whose lists of rooms changed.
+    pub fn memberships_of(&self) -> impl Iterator<Item = &UserId> {
+        let (one, many): (Option<&UserId>, &[MemberChange]) = match self {
+            Self::Event { member, .. } => (member.as_ref().map(|member| member.user.as_ref()), &[]),
+            Self::Forgotten { user, .. } => (Some(user), &[]),
+            Self::Members { members, .. } => (None, members),
+            Self::Receipt { .. } | Self::Published { .. } | Self::Known { .. } => (None, &[]),
+        };
+        one.into_iter().chain(many.iter().map(|member| member.user.as_ref()))
     }
 }

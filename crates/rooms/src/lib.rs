@@ -13,10 +13,13 @@ mod members;
 mod membership;
 mod published;
 mod receipts;
+mod receive;
 mod relations;
 mod remote;
 mod render;
+mod resolution;
 mod room;
+mod servers;
 mod spaces;
 pub mod state;
 mod state_reads;
@@ -41,6 +44,7 @@ pub use feed::{Change, MemberChange, TOPIC};
 pub use members::{Member, Membership, UserRoom, UserRoomAt, UserRooms};
 pub use published::Summary;
 pub use receipts::{Receipt, ReceiptType};
+pub use receive::Received;
 pub use relations::{Aggregations, Related, RelationQuery, ThreadSummary};
 pub use remote::{
     Gap, Handshake, JoinAnswer, Offline, Remote, RemoteError, RemoteKey, RemoteResult, RemoteTemplate, StateEvents,
@@ -48,9 +52,13 @@ pub use remote::{
 };
 pub use render::Render;
 pub use spaces::{SpacePage, SpaceQuery, SpaceRoom};
+pub use tables::Verdict;
 pub use timeline::{Boundary, News, Page};
 pub use typing::Typing;
 pub use visibility::{Standing, Viewer};
+
+/// States of other servers' telling that are kept in mind for each tenant.
+const BRIDGED_MAX: usize = 1_000;
 
 pub type Result<T> = std::result::Result<T, Error>;
 
@@ -86,6 +94,9 @@ struct Inner {
     events: event::Events,
     loaded: room::Loaded,
     typing: Arc<Typing>,
+    resolutions: resolution::Resolutions,
+    /// The state after events that are not here, as other servers told it.
+    bridged: quick_cache::sync::Cache<kernel::id::OwnedEventId, state::Root>,
     /// The time, in milliseconds, that the last room was given.
     last_creation: std::sync::atomic::AtomicU64,
 }
@@ -114,6 +125,8 @@ impl Rooms {
             settings,
             remote,
             typing,
+            resolutions: resolution::Resolutions::default(),
+            bridged: quick_cache::sync::Cache::new(BRIDGED_MAX),
             last_creation: std::sync::atomic::AtomicU64::new(0),
             scope: scope.clone(),
         });

@@ -164,13 +164,15 @@ impl Rooms {
     ) -> Result<HashMap<OwnedUserId, Membership>> {
         let loaded = self.inner.room(room)?;
         let mut changes = HashMap::new();
-        let mut after = since;
+        let mut after = (since, u32::MAX);
         loop {
-            let scan = self.inner.scope.scan(&TIMELINE, (room,)).after((room, after)).through((room, upto));
+            let scan =
+                self.inner.scope.scan(&TIMELINE, (room,)).after((room, after.0, after.1)).through((room, upto, 0));
             let rows = scan.limit(CHANGES_AT_A_TIME).rows()?;
-            let Some(((_, last), _)) = rows.last() else { return Ok(changes) };
-            after = *last;
-            let ids: Vec<OwnedEventId> = rows.into_iter().map(|(_, id)| id.0).collect();
+            let Some(((_, position, order), _)) = rows.last() else { return Ok(changes) };
+            after = (*position, *order);
+            let live = rows.into_iter().filter(|((_, _, order), _)| *order == 0);
+            let ids: Vec<OwnedEventId> = live.map(|(_, id)| id.0).collect();
             for event in self.inner.events(&loaded, &ids)? {
                 let Some((user, membership)) = member_of(&event.pdu) else { continue };
                 let before = match &event.replaces {

@@ -70,11 +70,20 @@ pub(crate) fn index(unit: &mut Unit<'_>, pdu: &Pdu, stamp: Stamp) {
 }
 
 /// A redacted event relates to nothing any more.
-pub(crate) fn forget(unit: &mut Unit<'_>, event: &Event) {
-    if let Some((target, _)) = relation(&event.pdu) {
-        let room = unit.room.id.clone();
-        unit.batch.delete(&RELATIONS, (room.as_ref(), target.as_ref(), event.position));
+pub(crate) fn forget(unit: &mut Unit<'_>, event: &Event) -> Result<()> {
+    let Some((target, _)) = relation(&event.pdu) else { return Ok(()) };
+    let room = unit.room.id.clone();
+    let rows = unit.inner.scope.scan(&RELATIONS, (room.as_ref(), target.as_ref())).limit(RELATIONS_READ_MAX).rows()?;
+    for ((room, target, position), _) in rows.into_iter().filter(|(_, row)| row.event_id == event.pdu.event_id()) {
+        unit.batch.delete(&RELATIONS, (room, target, position));
     }
+    Ok(())
+}
+
+/// Whether an edit is later than another, wherever they came from (spec, "Event replacements").
+fn is_later(edit: &Event, than: &Event) -> bool {
+    let key = |event: &Event| (event.pdu.origin_server_ts(), event.pdu.event_id().to_owned());
+    key(edit) >= key(than)
 }
 
 /// Which relations are asked for.
@@ -139,6 +148,7 @@ impl Rooms {
                     if let Some(edit) = self.inner.event(&room, &row.event_id)?
                         && valid
                         && !event.pdu.is_state()
+                        && found.edit.as_ref().is_none_or(|last| is_later(&edit, last))
                         && viewer.sees(&edit)?
                     {
                         found.edit = Some(edit);
@@ -161,7 +171,9 @@ impl Rooms {
                         Some(thread) => {
                             thread.count += 1;
                             thread.participated |= participated;
-                            thread.latest = latest;
+                            if (latest.position, latest.order) > (thread.latest.position, thread.latest.order) {
+                                thread.latest = latest;
+                            }
                         }
                         None => {
                             let participated = participated || event.pdu.sender() == viewer.user();
@@ -206,8 +218,8 @@ impl Rooms {
         }
         let after_from = |position: Position| match (from, direction) {
             (None, _) => true,
-            (Some(from), Direction::Forward) => position > from.0,
-            (Some(from), Direction::Backward) => position <= from.0,
+            (Some(from), Direction::Forward) => position > from.position,
+            (Some(from), Direction::Backward) => position <= from.position,
         };
         let room = viewer.room().clone();
         let mut events: Vec<Arc<Event>> = Vec::new();
@@ -217,7 +229,7 @@ impl Rooms {
                     Direction::Forward => Position(position.0.saturating_sub(1)),
                     Direction::Backward => position,
                 };
-                return Ok(Related { events, next: Some(Boundary(next)), depth: query.recurse.then_some(depth) });
+                return Ok(Related { events, next: Some(Boundary::at(next)), depth: query.recurse.then_some(depth) });
             }
             if let Some(event) = self.inner.event(&room, &row.event_id)?
                 && event.redacted_by.is_none()
@@ -257,9 +269,11 @@ impl Rooms {
         let mut rows = self.inner.scope.scan(&THREADS, (room.id.as_ref(),)).rows()?;
         rows.sort_unstable_by_key(|(_, row)| std::cmp::Reverse(row.position));
         let mut events: Vec<Arc<Event>> = Vec::new();
-        for ((_, root), row) in rows.into_iter().filter(|(_, row)| from.is_none_or(|from| row.position <= from.0)) {
+        for ((_, root), row) in
+            rows.into_iter().filter(|(_, row)| from.is_none_or(|from| row.position <= from.position))
+        {
             if events.len() >= limit {
-                return Ok(Related { events, next: Some(Boundary(row.position)), depth: None });
+                return Ok(Related { events, next: Some(Boundary::at(row.position)), depth: None });
             }
             let Some(event) = self.inner.event(&room, &root)? else { continue };
             if !viewer.sees(&event)? {

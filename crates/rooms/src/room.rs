@@ -1,19 +1,19 @@
 //! A room in memory: who may write to it next, and what the next event builds on.
 
 use std::{
-    collections::{HashMap, VecDeque},
+    collections::{BTreeMap, HashMap, VecDeque},
     sync::{Arc, Weak},
 };
 
 use events::RoomVersion;
-use kernel::id::{OwnedDeviceId, OwnedEventId, OwnedRoomId, OwnedTransactionId, OwnedUserId, RoomId};
+use kernel::id::{OwnedDeviceId, OwnedEventId, OwnedRoomId, OwnedServerName, OwnedTransactionId, OwnedUserId, RoomId};
 use parking_lot::Mutex;
 use quick_cache::sync::Cache;
 use tokio::sync::OwnedMutexGuard;
 
 use crate::{
     Error, Result,
-    tables::{HEADS, HeadRow, ROOMS},
+    tables::{HEADS, HeadRow, ROOMS, SERVERS},
 };
 
 /// Rooms kept in memory for each tenant while nobody writes to them.
@@ -30,6 +30,8 @@ pub(crate) struct Room {
 /// What only the writer of the moment sees: it may be ahead of the disk.
 pub(crate) struct Writer {
     pub(crate) head: HeadRow,
+    /// The servers with joined members, and how many.
+    pub(crate) servers: Arc<BTreeMap<OwnedServerName, u32>>,
     sent: VecDeque<(TransactionKey, OwnedEventId)>,
 }
 
@@ -49,8 +51,13 @@ impl Writer {
 }
 
 impl Room {
-    pub(crate) fn new(id: OwnedRoomId, version: RoomVersion, head: HeadRow) -> Self {
-        let writer = Writer { head, sent: VecDeque::new() };
+    pub(crate) fn new(
+        id: OwnedRoomId,
+        version: RoomVersion,
+        head: HeadRow,
+        servers: BTreeMap<OwnedServerName, u32>,
+    ) -> Self {
+        let writer = Writer { head, servers: Arc::new(servers), sent: VecDeque::new() };
         Self { id, version, writer: Arc::new(tokio::sync::Mutex::new(writer)) }
     }
 
@@ -86,7 +93,9 @@ impl crate::Inner {
         let row = self.scope.get(&ROOMS, (id,))?.ok_or(Error::NoSuchRoom)?;
         let head = self.scope.get(&HEADS, (id,))?.ok_or_else(|| Error::Damaged(format!("room {id} has no head")))?;
         let version = RoomVersion::parse(&row.version).map_err(|error| Error::Damaged(error.to_string()))?;
-        let room = Arc::new(Room::new(id.to_owned(), version, head));
+        let servers =
+            self.scope.scan(&SERVERS, (id,)).rows()?.into_iter().map(|((_, server), row)| (server, row.joined));
+        let room = Arc::new(Room::new(id.to_owned(), version, head, servers.collect()));
         if in_use.len() > 2 * ROOMS_MAX {
             in_use.retain(|_, room| room.strong_count() > 0);
         }

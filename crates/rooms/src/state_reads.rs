@@ -11,7 +11,7 @@ use kernel::{
 use crate::{
     Error, Event, Result, Rooms,
     state::{Difference, Root},
-    tables::{HEADS, STATE_NOW, TIMELINE},
+    tables::{HEADS, STATE_LOG, STATE_NOW},
 };
 
 impl Rooms {
@@ -48,10 +48,8 @@ impl Rooms {
 
     /// The room's state at a moment of the stream.
     pub fn root_at(&self, room: &RoomId, position: Position) -> Result<Root> {
-        let scan = self.inner.scope.scan(&TIMELINE, (room,)).through((room, position)).backward();
-        let Some((_, id)) = scan.first()? else { return Ok(Root::EMPTY) };
-        let event = self.inner.event(&*self.inner.room(room)?, &id.0)?;
-        event.map(|event| event.room_state).ok_or_else(|| Error::Damaged(format!("event {} is missing", id.0)))
+        let scan = self.inner.scope.scan(&STATE_LOG, (room,)).through((room, position)).backward();
+        Ok(scan.first()?.map_or(Root::EMPTY, |(_, root)| root.0))
     }
 
     /// What differs between two states of a room.

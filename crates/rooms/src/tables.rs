@@ -2,7 +2,9 @@
 
 use kernel::{
     Position, Timestamp,
-    id::{OwnedDeviceId, OwnedEventId, OwnedRoomAliasId, OwnedRoomId, OwnedTransactionId, OwnedUserId},
+    id::{
+        OwnedDeviceId, OwnedEventId, OwnedRoomAliasId, OwnedRoomId, OwnedServerName, OwnedTransactionId, OwnedUserId,
+    },
 };
 use serde::{Deserialize, Serialize};
 use store::{Space, Stamped, Table};
@@ -19,8 +21,23 @@ pub(crate) const HEADS: Table<(OwnedRoomId,), HeadRow> = Table::new(0x0102, "hea
 /// Every event that we hold, by room and id; the position is that of the commit that brought it.
 pub(crate) const EVENTS: Table<(OwnedRoomId, OwnedEventId), Stamped<EventRow>> =
     Table::new(0x0103, "events", Space::Event);
-/// The events that clients see, in the order in which they came.
-pub(crate) const TIMELINE: Table<(OwnedRoomId, Position), OwnedEventIdRow> = Table::new(0x0104, "timeline", Space::Log);
+/// The events that clients see, in their order: the position of the commit and 0 for what came as it happened. History that was
+/// fetched later has the position before that of the event that it precedes, and counts down from the highest number.
+pub(crate) const TIMELINE: Table<(OwnedRoomId, Position, u32), OwnedEventIdRow> =
+    Table::new(0x0115, "timeline", Space::Log);
+/// Where a timeline lacks history that other servers have: the position of [`TIMELINE`]'s fetched rows there.
+pub(crate) const GAPS: Table<(OwnedRoomId, Position), GapRow> = Table::new(0x0116, "gaps", Space::Index);
+/// The current state of a room from each position on at which it changed.
+pub(crate) const STATE_LOG: Table<(OwnedRoomId, Position), RootRow> = Table::new(0x0117, "state_log", Space::Log);
+/// The servers with members in a room, and how many.
+pub(crate) const SERVERS: Table<(OwnedRoomId, OwnedServerName), ServerRow> =
+    Table::new(0x0118, "servers", Space::Index);
+/// The rooms of [`SERVERS`], by server.
+pub(crate) const SERVER_ROOMS: Table<(OwnedServerName, OwnedRoomId), ()> =
+    Table::new(0x0119, "server_rooms", Space::Index);
+/// Redactions that came before what they redact: (room, target) → redaction.
+pub(crate) const EARLY_REDACTIONS: Table<(OwnedRoomId, OwnedEventId), OwnedEventIdRow> =
+    Table::new(0x011a, "early_redactions", Space::Index);
 /// Nodes of state trees by the hash of their content.
 pub(crate) const STATE_NODES: Table<([u8; 32],), Node> = Table::new(0x0105, "state_nodes", Space::Node);
 /// The current state of rooms: (room, type, state key) → event.
@@ -81,12 +98,44 @@ pub(crate) struct HeadRow {
     pub(crate) invited: u64,
 }
 
+/// How an event stands in its room (spec, "Checks performed on receipt of a PDU").
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Verdict {
+    /// Part of the room, for all to see.
+    Accepted,
+    /// Allowed where it stands in the graph, but not by what the room had become when it came: shown to nobody, built upon
+    /// by nothing of ours.
+    SoftFailed,
+    /// Refused by the rules: kept so that its id is known.
+    Rejected,
+    /// Known only because other events cite it as their authorization or state: its own place is not known.
+    Outlier,
+    /// An outlier that the rules refuse.
+    RejectedOutlier,
+}
+
+impl Verdict {
+    pub(crate) fn is_rejected(self) -> bool {
+        matches!(self, Self::Rejected | Self::RejectedOutlier)
+    }
+
+    /// Whether the state before it is not known.
+    pub(crate) fn is_outlier(self) -> bool {
+        matches!(self, Self::Outlier | Self::RejectedOutlier)
+    }
+}
+
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct EventRow {
     /// Canonical JSON as it is federated; pruned once redacted.
     pub(crate) json: String,
-    /// The state before the event.
+    pub(crate) verdict: Verdict,
+    /// The last part of its key in [`TIMELINE`].
+    pub(crate) order: u32,
+    /// The state before the event; empty for an outlier.
     pub(crate) state_before: Root,
+    /// The state after it, where that differs from `room_state`: on a branch.
+    pub(crate) state_after: Option<Root>,
     /// The current state of the room once the event was in.
     pub(crate) room_state: Root,
     /// The redaction that pruned it.
@@ -95,6 +144,24 @@ pub(crate) struct EventRow {
     pub(crate) transaction: Option<(OwnedDeviceId, OwnedTransactionId)>,
     /// The event that held the same piece of state before.
     pub(crate) replaces: Option<OwnedEventId>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct GapRow {
+    /// Events that are cited there and that this server does not have; nothing is cited once the history is complete.
+    pub(crate) missing: Vec<OwnedEventId>,
+    /// How many rows of [`TIMELINE`] were fetched.
+    pub(crate) fetched: u32,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub(crate) struct RootRow(pub(crate) Root);
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct ServerRow {
+    /// Members that are joined; never 0.
+    pub(crate) joined: u32,
 }
 
 /// An event id as a value.
@@ -142,7 +209,10 @@ pub(crate) struct ReceiptKey {
 store::record! {
     RoomRow: 1;
     HeadRow: 1;
-    EventRow: 1;
+    EventRow: 2;
+    GapRow: 1;
+    RootRow: 1;
+    ServerRow: 1;
     OwnedEventIdRow: 1;
     MemberRow: 1;
     UserRoom: 1;

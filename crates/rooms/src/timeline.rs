@@ -10,21 +10,52 @@ use store::Direction;
 
 use crate::{
     Event, Result, Rooms, Viewer,
-    tables::{BY_TIME, TIMELINE},
+    room::Room,
+    tables::{BY_TIME, GAPS, TIMELINE},
 };
 
 /// Timeline rows that one page reads at most, seen or not: a page that meets more hidden ones ends early, with a token.
 const ROWS_READ_MAX: usize = 4_000;
 /// Timeline rows read at a time.
 const ROWS_AT_A_TIME: usize = 128;
+/// Gaps of one room that are looked at.
+const GAPS_MAX: usize = 100;
 
-/// A place between two events of a room's timeline: just after this position. `Display` and `FromStr` are its token.
+/// A place between two events of a room's timeline: just after what stands at this position and order. `Display` and `FromStr`
+/// are its token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Boundary(pub Position);
+pub struct Boundary {
+    pub position: Position,
+    /// Among history that was fetched for the position; the highest when all of it lies before.
+    order: u32,
+}
+
+impl Boundary {
+    /// Just after all that the position brought.
+    pub fn at(position: Position) -> Self {
+        Self { position, order: u32::MAX }
+    }
+
+    pub fn just_after(event: &Event) -> Self {
+        Self { position: event.position, order: event.order }
+    }
+
+    pub fn just_before(event: &Event) -> Self {
+        Self::before(event.position, event.order)
+    }
+
+    fn before(position: Position, order: u32) -> Self {
+        match order.checked_sub(1) {
+            Some(order) => Self { position, order },
+            None => Self::at(Position(position.0.saturating_sub(1))),
+        }
+    }
+}
 
 impl fmt::Display for Boundary {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "t{}", self.0)
+        write!(f, "t{}", self.position)?;
+        if self.order == u32::MAX { Ok(()) } else { write!(f, ".{}", self.order) }
     }
 }
 
@@ -32,7 +63,11 @@ impl FromStr for Boundary {
     type Err = ();
 
     fn from_str(token: &str) -> std::result::Result<Self, ()> {
-        token.strip_prefix('t').and_then(|digits| digits.parse().ok()).map(|at| Self(Position(at))).ok_or(())
+        let token = token.strip_prefix('t').ok_or(())?;
+        let (position, order) =
+            token.split_once('.').map_or((token, None), |(position, order)| (position, Some(order)));
+        let order = order.map_or(Ok(u32::MAX), str::parse).map_err(drop)?;
+        Ok(Self { position: Position(position.parse().map_err(drop)?), order })
     }
 }
 
@@ -43,6 +78,8 @@ pub struct Page {
     pub events: Vec<Arc<Event>>,
     /// Where the next page begins; `None` when there is nothing beyond.
     pub next: Option<Boundary>,
+    /// The page ends where history is missing that other servers may have ([`Rooms::fetch_history`]).
+    pub gap: Option<Position>,
 }
 
 /// What is new in a room since a moment of the stream.
@@ -54,6 +91,56 @@ pub struct News {
     pub limited: bool,
     /// Just before the first of them.
     pub before: Boundary,
+}
+
+/// The rows of a timeline between two places, in a direction.
+struct Stretch<'a> {
+    rooms: &'a Rooms,
+    room: Arc<Room>,
+    to: Option<Boundary>,
+    direction: Direction,
+    /// Only what came as it happened.
+    live: bool,
+}
+
+type TimelineRow = (Position, u32, OwnedEventId);
+
+impl Stretch<'_> {
+    /// The next rows from a place on; fewer than [`ROWS_AT_A_TIME`] are the last.
+    fn rows(&self, at: Boundary) -> Result<Vec<TimelineRow>> {
+        let room = &*self.room.id;
+        let scan = self.rooms.inner.scope.scan(&TIMELINE, (room,)).limit(ROWS_AT_A_TIME);
+        let key = |place: Boundary| (room, place.position, place.order);
+        let scan = match (self.direction, self.to) {
+            (Direction::Forward, None) => scan.after(key(at)),
+            (Direction::Forward, Some(to)) => scan.after(key(at)).through(key(to)),
+            (Direction::Backward, None) => scan.through(key(at)).backward(),
+            (Direction::Backward, Some(to)) => scan.after(key(to)).through(key(at)).backward(),
+        };
+        Ok(scan.rows()?.into_iter().map(|((_, position, order), id)| (position, order, id.0)).collect())
+    }
+
+    /// Where to go on after this row.
+    fn past(&self, position: Position, order: u32) -> Boundary {
+        match (self.direction, self.live && order > 0) {
+            // Fetched history is left out in one step, however long it is.
+            (Direction::Forward, true) => Boundary::at(position),
+            (Direction::Backward, true) => Boundary { position, order: 0 },
+            (Direction::Forward, false) => Boundary { position, order },
+            (Direction::Backward, false) => Boundary::before(position, order),
+        }
+    }
+
+    /// Where the first gap opens that a walk backward from here comes to.
+    fn next_gap(&self, from: Boundary) -> Result<Option<Boundary>> {
+        if self.live || self.direction == Direction::Forward {
+            return Ok(None);
+        }
+        let rows = self.rooms.inner.scope.scan(&GAPS, (&*self.room.id,)).backward().limit(GAPS_MAX).rows()?;
+        let open = rows.into_iter().filter(|(_, row)| !row.missing.is_empty());
+        let mut places = open.map(|((_, position), row)| Boundary { position, order: u32::MAX - row.fetched });
+        Ok(places.find(|place| *place <= from && self.to.is_none_or(|to| *place > to)))
+    }
 }
 
 impl Rooms {
@@ -69,52 +156,51 @@ impl Rooms {
         limit: usize,
         wanted: impl Fn(&Event) -> bool,
     ) -> Result<Page> {
+        let stretch = Stretch { rooms: self, room: viewer.room().clone(), to, direction, live: false };
+        self.walk(&stretch, viewer, from, limit, wanted)
+    }
+
+    fn walk(
+        &self,
+        stretch: &Stretch<'_>,
+        viewer: &mut Viewer<'_>,
+        from: Boundary,
+        limit: usize,
+        wanted: impl Fn(&Event) -> bool,
+    ) -> Result<Page> {
         if limit == 0 {
-            return Ok(Page { events: Vec::new(), next: Some(from) });
+            return Ok(Page { events: Vec::new(), next: Some(from), gap: None });
         }
-        let room = viewer.room().clone();
+        let gap = stretch.next_gap(from)?;
         let (mut events, mut at, mut read) = (Vec::new(), from, 0);
         loop {
-            let rows = self.rows(&room.id, at, to, direction)?;
+            let mut rows = stretch.rows(at)?;
             let complete = rows.len() < ROWS_AT_A_TIME;
-            let ids: Vec<OwnedEventId> = rows.iter().map(|(_, id)| id.clone()).collect();
-            for (event, (position, _)) in self.inner.events(&room, &ids)?.into_iter().zip(&rows) {
+            let last = rows.last().map_or(at, |(position, order, _)| stretch.past(*position, *order));
+            rows.retain(|(_, order, _)| !stretch.live || *order == 0);
+            let ids: Vec<OwnedEventId> = rows.iter().map(|(_, _, id)| id.clone()).collect();
+            for (event, (position, order, _)) in self.inner.events(&stretch.room, &ids)?.into_iter().zip(&rows) {
+                if let Some(gap) = gap.filter(|gap| Boundary { position: *position, order: *order } <= *gap) {
+                    return Ok(Page { events, next: Some(gap), gap: Some(gap.position) });
+                }
                 read += 1;
-                at = match direction {
-                    Direction::Forward => Boundary(*position),
-                    Direction::Backward => Boundary(Position(position.0.saturating_sub(1))),
-                };
+                at = stretch.past(*position, *order);
                 if wanted(&event) && viewer.sees(&event)? {
                     events.push(event);
                 }
                 if events.len() >= limit || read >= ROWS_READ_MAX {
-                    return Ok(Page { events, next: Some(at) });
+                    return Ok(Page { events, next: Some(at), gap: None });
                 }
             }
             if complete {
-                return Ok(Page { events, next: None });
+                return Ok(Page { events, next: gap, gap: gap.map(|gap| gap.position) });
             }
+            at = last;
         }
     }
 
-    fn rows(
-        &self,
-        room: &RoomId,
-        at: Boundary,
-        to: Option<Boundary>,
-        direction: Direction,
-    ) -> Result<Vec<(Position, OwnedEventId)>> {
-        let scan = self.inner.scope.scan(&TIMELINE, (room,)).limit(ROWS_AT_A_TIME);
-        let scan = match (direction, to) {
-            (Direction::Forward, None) => scan.after((room, at.0)),
-            (Direction::Forward, Some(to)) => scan.after((room, at.0)).through((room, to.0)),
-            (Direction::Backward, None) => scan.through((room, at.0)).backward(),
-            (Direction::Backward, Some(to)) => scan.after((room, to.0)).through((room, at.0)).backward(),
-        };
-        Ok(scan.rows()?.into_iter().map(|((_, position), id)| (position, id.0)).collect())
-    }
-
-    /// The last `limit` visible and wanted events after `since`, up to and including `upto`.
+    /// The last `limit` visible and wanted events after `since`, up to and including `upto`, of those that came as they
+    /// happened.
     pub fn news(
         &self,
         viewer: &mut Viewer<'_>,
@@ -123,15 +209,22 @@ impl Rooms {
         limit: usize,
         wanted: impl Fn(&Event) -> bool,
     ) -> Result<News> {
-        let page = self.page(viewer, Boundary(upto), Some(Boundary(since)), Direction::Backward, limit, wanted)?;
+        let (room, to) = (viewer.room().clone(), Some(Boundary::at(since)));
+        let stretch = Stretch { rooms: self, room, to, direction: Direction::Backward, live: true };
+        let page = self.walk(&stretch, viewer, Boundary::at(upto), limit, wanted)?;
         let mut events = page.events;
         events.reverse();
-        let older = |at: Boundary| -> Result<bool> {
-            Ok(!self.rows(&viewer.room().id, at, Some(Boundary(since)), Direction::Backward)?.is_empty())
-        };
-        let limited = page.next.map_or(Ok(false), older)?;
-        let before = events.first().map_or(upto, |event| Position(event.position.0.saturating_sub(1)));
-        Ok(News { events, limited, before: Boundary(before) })
+        let before = events.first().map_or(Boundary::at(upto), |event| Boundary::just_before(event));
+        let older = |at: Boundary| -> Result<bool> { Ok(!stretch.rows(at)?.is_empty()) };
+        let limited = page.next.map_or(Ok(false), older)? || self.has_gap(&stretch.room, since, upto)?;
+        Ok(News { events, limited, before })
+    }
+
+    /// Whether history is missing before an event that came within these positions.
+    fn has_gap(&self, room: &Room, since: Position, upto: Position) -> Result<bool> {
+        let room = &*room.id;
+        let scan = self.inner.scope.scan(&GAPS, (room,)).after((room, since)).through((room, upto));
+        Ok(scan.limit(1).first()?.is_some())
     }
 
     /// The position of the room's last change that a sync shows.
@@ -139,7 +232,7 @@ impl Rooms {
         self.inner.views.last_change(room, || {
             let event = self.inner.scope.scan(&TIMELINE, (room,)).backward().limit(1).keys()?.pop();
             let receipt = self.last_receipt(room)?;
-            Ok(event.map_or(Position::START, |(_, position)| position).max(receipt))
+            Ok(event.map_or(Position::START, |(_, position, _)| position).max(receipt))
         })
     }
 

@@ -50,7 +50,7 @@ impl Views {
     }
 
     fn apply(&self, position: Position, change: &Change) {
-        if let Some(user) = change.membership_of() {
+        for user in change.memberships_of() {
             self.memberships.fetch_add(1, Ordering::SeqCst);
             self.rooms_of.remove(user);
         }

@@ -8,7 +8,7 @@ use kernel::{
     id::{OwnedUserId, RoomId, UserId},
 };
 
-use crate::{Error, Event, Inner, Membership, Result, Rooms, accept::member_of, room::Room, state::Root};
+use crate::{Error, Event, Inner, Membership, Result, Rooms, Verdict, accept::member_of, room::Room, state::Root};
 
 /// How a user stands towards a room: which version of its state they may read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -108,6 +108,12 @@ impl Viewer<'_> {
 
     /// Whether the user may see the event.
     pub fn sees(&mut self, event: &Event) -> Result<bool> {
+        if event.verdict != Verdict::Accepted {
+            // Of what has no place in the room one may know what was decided about oneself.
+            return Ok(
+                event.verdict == Verdict::Outlier && member_of(&event.pdu).is_some_and(|(user, _)| user == self.user)
+            );
+        }
         let (visibility, membership) = self.at(event.state_before)?;
         if self.allows(visibility, membership, event.position) {
             return Ok(true);

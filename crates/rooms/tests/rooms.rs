@@ -51,7 +51,7 @@ impl House {
         let mut viewer = self.rooms.viewer(room, &user.user).unwrap();
         let page = self
             .rooms
-            .page(&mut viewer, Boundary(Position::START), None, Direction::Forward, 1_000, |event| {
+            .page(&mut viewer, Boundary::at(Position::START), None, Direction::Forward, 1_000, |event| {
                 event.pdu.kind() == "m.room.message"
             })
             .unwrap();
@@ -220,7 +220,7 @@ async fn many_writers_of_one_room_keep_one_line() {
     let mut viewer = house.rooms.viewer(&room, &anne.user).unwrap();
     let all = house
         .rooms
-        .page(&mut viewer, Boundary(Position::START), None, Direction::Forward, 1_000, |_| true)
+        .page(&mut viewer, Boundary::at(Position::START), None, Direction::Forward, 1_000, |_| true)
         .unwrap()
         .events;
     for pair in all.windows(2) {

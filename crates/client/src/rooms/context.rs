@@ -25,16 +25,15 @@ pub(super) async fn context(town: Arc<Town>, caller: Caller, ask: Verbatim<Reque
     let limit = filter.limit(ask.ask.limit.into(), PAGE_MAX);
     let mut shown = Shown::new(&town, &caller, room)?;
     let wanted = |event: &Event| filter.wants(event);
-    let just_before = Boundary(Position(event.position.0.saturating_sub(1)));
-    let just_after = Boundary(event.position);
+    let (just_before, just_after) = (Boundary::just_before(&event), Boundary::just_after(&event));
     let viewer = &mut shown.viewer;
     let before = town.rooms.page(viewer, just_before, None, Direction::Backward, limit / 2, wanted)?;
     let after = town.rooms.page(viewer, just_after, None, Direction::Forward, limit - limit / 2, wanted)?;
     let last = after.events.last().unwrap_or(&event);
 
     let mut response = Response::new();
-    response.start = Some(before.next.unwrap_or(Boundary(Position::START)).to_string());
-    response.end = Some(after.next.unwrap_or(Boundary(last.position)).to_string());
+    response.start = Some(before.next.unwrap_or(Boundary::at(Position::START)).to_string());
+    response.end = Some(after.next.unwrap_or(Boundary::just_after(last)).to_string());
     let all: Vec<_> = before.events.iter().rev().chain([&event]).chain(&after.events).cloned().collect();
     response.state = state(&town, &mut shown, last, filter.lazy_loads_members().then_some(&all))?;
     response.events_before = shown.all(&before.events)?;

@@ -15,9 +15,9 @@ pub(super) async fn members(town: Arc<Town>, caller: Caller, ask: Request) -> Re
     let (room, user) = (&ask.room_id, &caller.user);
     let at = ask.at.as_deref().map(Token::boundary).transpose()?;
     let state = match (town.rooms.standing(room, user)?, at) {
-        (Standing::Left { state, position }, Some(at)) if at.0 >= position => state,
+        (Standing::Left { state, position }, Some(at)) if at.position >= position => state,
         (Standing::Left { state, .. }, None) => state,
-        (_, Some(at)) => town.rooms.root_at(room, at.0)?,
+        (_, Some(at)) => town.rooms.root_at(room, at.position)?,
         (Standing::Present, None) => town.rooms.current_root(room)?,
     };
     let wanted = |event: &Event| {

@@ -43,7 +43,7 @@ pub(super) async fn messages(town: Arc<Town>, caller: Caller, ask: Ask) -> Resul
 
 /// Where a page begins whose caller does not say: at the room's first event, or at the last that they may see.
 fn beginning(town: &Town, standing: &Standing, direction: Direction) -> Boundary {
-    Boundary(match (direction, standing) {
+    Boundary::at(match (direction, standing) {
         (Direction::Forward, _) => Position::START,
         (Direction::Backward, Standing::Left { position, .. }) => *position,
         (Direction::Backward, Standing::Present) => town.rooms.position(),

@@ -44,7 +44,7 @@ fn gather(
     Fresh { news, hides_state }: &Fresh,
 ) -> web::Result<Pieces> {
     let room = viewer.room_id();
-    let end = if ask.state_after { upto } else { start(news).0.min(upto) };
+    let end = if ask.state_after { upto } else { start(news).position.min(upto) };
     let whole = matches!(since, Since::Nothing) || ask.full_state;
     let has_state = news.events.iter().any(|event| event.pdu.is_state());
     let mut pieces = Pieces::new();

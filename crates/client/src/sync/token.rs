@@ -43,7 +43,7 @@ impl Token {
     pub(crate) fn boundary(token: &str) -> web::Result<Boundary> {
         match token.parse() {
             Ok(boundary) => Ok(boundary),
-            Err(()) => Self::parse(token).map(|token| Boundary(token.position)),
+            Err(()) => Self::parse(token).map(|token| Boundary::at(token.position)),
         }
     }
 }
@@ -56,8 +56,8 @@ mod tests {
     fn tokens_are_read_as_they_were_written_and_nothing_else_is() {
         let token = Token { position: Position(12), inbox: Position(9), typing: 1_800_000_000_000 };
         assert_eq!(Token::parse(&token.to_string()).unwrap(), token);
-        assert_eq!(Token::boundary(&token.to_string()).unwrap(), Boundary(Position(12)));
-        assert_eq!(Token::boundary("t7").unwrap(), Boundary(Position(7)));
+        assert_eq!(Token::boundary(&token.to_string()).unwrap(), Boundary::at(Position(12)));
+        assert_eq!(Token::boundary("t7").unwrap(), Boundary::at(Position(7)));
         for odd in ["", "s", "s1", "s1_2", "s1_2_3_4", "s-1_2_3", "x1_2_3", "s1_2_99999999999999999999", "t", "t-1"] {
             assert!(Token::boundary(odd).is_err(), "{odd}");
         }

@@ -171,11 +171,15 @@ impl Inner {
                         self.wake_user(&member.user);
                     }
                 }
+                Ok(RoomChange::Members { room, members }) => {
+                    self.wake_members(&room);
+                    members.iter().for_each(|member| self.wake_user(&member.user));
+                }
                 Ok(RoomChange::Receipt { user, private: true, .. } | RoomChange::Forgotten { user, .. }) => {
                     self.wake_user(&user);
                 }
                 Ok(RoomChange::Receipt { room, .. }) => self.wake_members(&room),
-                Ok(RoomChange::Published { .. }) => {}
+                Ok(RoomChange::Published { .. } | RoomChange::Known { .. }) => {}
                 Err(_) => self.wake_all(),
             }
         } else if announcement.topic == accounts::TOPIC {

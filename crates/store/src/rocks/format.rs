@@ -12,7 +12,7 @@ use crate::{Error, Result, kv::Space};
 /// What the names of all formats begin with.
 const MAGIC: &str = "beffroi-store-";
 /// The format that this binary reads and writes. A change of keys or of the meaning of rows takes the next number.
-pub(super) const FAMILY: &str = "beffroi-store-1";
+pub(super) const FAMILY: &str = "beffroi-store-2";
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Found {

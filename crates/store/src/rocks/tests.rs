@@ -120,12 +120,12 @@ fn a_newer_format_is_left_alone() {
     fill(folder.path());
     let families = DB::list_cf(&Set::default(), folder.path()).unwrap();
     let mut db = DB::open_cf(&Set::default(), folder.path(), &families).unwrap();
-    db.create_cf("beffroi-store-2", &Set::default()).unwrap();
-    db.drop_cf("beffroi-store-1").unwrap();
+    db.create_cf("beffroi-store-3", &Set::default()).unwrap();
+    db.drop_cf("beffroi-store-2").unwrap();
     drop(db);
     let before = files(folder.path());
     let reason = reason(open(folder.path()));
-    assert!(reason.contains("its format is beffroi-store-2") && reason.contains("use a newer one"), "{reason}");
+    assert!(reason.contains("its format is beffroi-store-3") && reason.contains("use a newer one"), "{reason}");
     assert_eq!(files(folder.path()), before);
 }
 

@@ -92,8 +92,8 @@ fn find(town: &Town, caller: &Caller, room: &RoomId, target: &EventId, paging: P
     let count = related.events.len();
     if let Some(to) = to {
         related.events.retain(|event| match paging.direction {
-            Direction::Forward => event.position <= to.0,
-            Direction::Backward => event.position > to.0,
+            Direction::Forward => event.position <= to.position,
+            Direction::Backward => event.position > to.position,
         });
     }
     // What lies beyond `to` was not asked for, so neither is a page after it.

@@ -17,8 +17,10 @@ HYDROGEN := $(WEB)/dist/hydrogen
 ELEMENT := $(WEB)/dist/element
 SDK_RUST := tests/peers/sdk-rust/Cargo.toml
 export PEERS_SDK_TARGET := $(CARGO_TARGET_DIR)/peers-sdk
+FEDERATION := tests/peers/federation
+export SYNAPSE_VENV ?= $(HOME)/.cache/beffroi/synapse-venv
 
-.PHONY: help setup build demo test lint peers bench crash-nightly fmt
+.PHONY: help setup build demo test lint peers federation bench bench-federation crash-nightly fmt
 
 help: ## this list
 	@sed -nE 's/^([a-z-]+):[^#]*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 24
@@ -48,8 +50,24 @@ peers: $(HYDROGEN)/index.html $(ELEMENT)/index.html $(WEB)/node_modules/.install
 	cargo test --no-run --locked --manifest-path $(SDK_RUST) --target-dir "$(PEERS_SDK_TARGET)"
 	tests/peers/run.sh
 
+federation: $(SYNAPSE_VENV)/.installed $(WEB)/sdk/node_modules/.installed ## a real Synapse and Beffroi in one federation; PEERS=synapse,synapse,synapse for Synapse alone
+	cargo test --no-run --locked --manifest-path $(SDK_RUST) --target-dir "$(PEERS_SDK_TARGET)"
+	node --test --test-reporter=spec $(FEDERATION)/federation.test.mjs
+
 bench: setup ## benchmarks of the crates; TMPDIR says on which disk
 	cargo bench --workspace --bench '*'
+
+bench-federation: $(SYNAPSE_VENV)/.installed ## what a message between servers costs, and a join of a room of 5,000; beside Synapse
+	@$(MAKE) --no-print-directory BEFFROI_PROFILE=release build federation-figures
+
+.PHONY: federation-figures
+federation-figures:
+	@PEERS=beffroi,beffroi node $(FEDERATION)/bench/latency.mjs
+	@PEERS=synapse,beffroi node $(FEDERATION)/bench/latency.mjs
+	@PEERS=beffroi,synapse node $(FEDERATION)/bench/latency.mjs
+	@PEERS=synapse,synapse node $(FEDERATION)/bench/latency.mjs
+	@PEERS=beffroi,synapse node $(FEDERATION)/bench/bigroom.mjs
+	@PEERS=synapse,synapse node $(FEDERATION)/bench/bigroom.mjs
 
 crash-nightly: setup ## kills the store while it writes, CRASH_ROUNDS times (200), and looks at what is left
 	CRASH_ROUNDS=$(CRASH_ROUNDS) cargo test --workspace --test crash -- --nocapture
@@ -63,6 +81,13 @@ fmt: setup ## formats all code
 %/node_modules/.installed: %/package.json %/package-lock.json | setup
 	@echo "npm ci in $*"
 	@npm ci --silent --prefix $*
+	@touch $@
+
+# Debian lays no Synapse: pip does, as the requirements say and nothing else.
+$(SYNAPSE_VENV)/.installed: $(FEDERATION)/requirements.txt | setup
+	@echo "pip install in $(SYNAPSE_VENV)"
+	@python3 -m venv --clear $(SYNAPSE_VENV)
+	@$(SYNAPSE_VENV)/bin/pip install --quiet --disable-pip-version-check --require-hashes --only-binary :all: -r $<
 	@touch $@
 
 $(HYDROGEN)/index.html: $(WEB)/hydrogen/node_modules/.installed $(shell find $(WEB)/hydrogen -name node_modules -prune -o -type f -print)

@@ -68,6 +68,9 @@ system_packages() {
     has cmake || missing+=(cmake)
     has pkg-config || missing+=(pkg-config)
     has curl || missing+=(curl)
+    # Certificates of the federation's tests, and the Synapse that they meet.
+    has openssl || missing+=(openssl)
+    python3 -c 'import ensurepip, venv' 2>/dev/null || missing+=(python3-venv)
     [ -e /etc/ssl/certs/ca-certificates.crt ] || missing+=(ca-certificates)
     [ -n "${CHROMIUM:-}" ] || has chromium || missing+=(chromium)
     [ ${#missing[@]} = 0 ] || apt_install "${missing[@]}"

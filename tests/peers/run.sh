@@ -94,5 +94,5 @@ if [ ${#tests[@]} != 0 ]; then
     node --test --test-concurrency=1 --test-reporter=spec "${tests[@]}"
 fi
 if [ -n "$sdk_rust" ]; then
-    cargo test --locked --manifest-path ../sdk-rust/Cargo.toml --target-dir "$PEERS_SDK_TARGET"
+    cargo test --locked --manifest-path ../sdk-rust/Cargo.toml --target-dir "$PEERS_SDK_TARGET" --test towns
 fi

@@ -1,8 +1,7 @@
 // matrix-js-sdk in node, town by town: OAuth 2.0 and Rust crypto, and what two agents write, each reads, decrypted.
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import "./node.mjs";
-import * as sdk from "matrix-js-sdk";
+import { hears, sdk, silent, startDevice, synced } from "./device.mjs";
 import { Person } from "../person.mjs";
 import { townA, townB } from "../settings.mjs";
 
@@ -14,11 +13,6 @@ const REGISTRATION = {
     redirect_uris: ["http://127.0.0.1/callback"],
 };
 const CALLBACK = "http://127.0.0.1:1/callback";
-const WAIT_MS = 45_000;
-
-// Some of js-sdk's loggers take no orders.
-console.debug = console.info = console.log = () => {};
-const silent = { trace() {}, debug() {}, info() {}, warn() {}, error: console.error, getChild: () => silent };
 
 /** A signed-in client with crypto, syncing. `agent`: the key of a sample agent of the mock ProConnect. */
 async function signIn(context, baseUrl, agent) {
@@ -38,7 +32,7 @@ async function signIn(context, baseUrl, agent) {
     const authed = sdk.createClient({ baseUrl, accessToken: tokens.access_token, logger: silent });
     const me = await authed.whoami();
     assert.equal(me.device_id, oauth.context.deviceId, "the device is the one that the scope asked for");
-    const client = sdk.createClient({
+    return startDevice(context, {
         baseUrl,
         userId: me.user_id,
         deviceId: me.device_id,
@@ -46,45 +40,7 @@ async function signIn(context, baseUrl, agent) {
         refreshToken: tokens.refresh_token,
         oauthClientId: clientId,
         onTokenRefresh() {},
-        logger: silent,
     });
-    context.after(() => client.stopClient());
-    await client.initRustCrypto({ useIndexedDB: false });
-    const prepared = occurs(client, sdk.ClientEvent.Sync, (state) => state === "PREPARED", `${agent}'s first sync`);
-    await client.startClient({ initialSyncLimit: 20 });
-    await prepared;
-    return client;
-}
-
-/** Resolves with the arguments of the first `event` of `emitter` that satisfy `holds`. */
-function occurs(emitter, event, holds, what) {
-    return new Promise((resolve, reject) => {
-        const late = setTimeout(() => {
-            emitter.off(event, listener);
-            reject(new Error(`${what} did not come within ${WAIT_MS} ms`));
-        }, WAIT_MS);
-        const listener = (...args) => {
-            if (!holds(...args)) return;
-            clearTimeout(late);
-            emitter.off(event, listener);
-            resolve(args);
-        };
-        emitter.on(event, listener);
-    });
-}
-
-/** Resolves once a sync of this client has brought what `holds` looks for. */
-async function synced(client, holds, what) {
-    if (!holds()) await occurs(client, sdk.ClientEvent.Sync, holds, what);
-}
-
-/** Resolves to the event with this text once the client has decrypted it. */
-async function hears(client, roomId, text) {
-    const isIt = (event) => event.getRoomId() === roomId && event.getContent().body === text;
-    const decrypted = occurs(client, sdk.MatrixEventEvent.Decrypted, isIt, `"${text}"`);
-    const [event] = await decrypted;
-    assert(event.isEncrypted() && !event.isDecryptionFailure());
-    return event;
 }
 
 async function say(from, to, roomId, text) {

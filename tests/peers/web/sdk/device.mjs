@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import "./node.mjs";
 import * as sdk from "matrix-js-sdk";
+import { logger } from "matrix-js-sdk/lib/logger.js";
 
 export { sdk };
 
@@ -10,6 +11,11 @@ const WAIT_MS = 45_000;
 // Some of js-sdk's loggers take no orders.
 console.debug = console.info = console.log = () => {};
 export const silent = { trace() {}, debug() {}, info() {}, warn() {}, error: console.error, getChild: () => silent };
+
+/** From now on, says no more that a message cannot be decrypted: a device that comes late cannot read what was said before. */
+export function decryptsQuietly() {
+    logger.setLevel("silent");
+}
 
 /** A signed-in client that has its first sync behind it. `session` as createClient wants it. */
 export async function startDevice(context, session) {

@@ -5,13 +5,15 @@ use std::{marker::PhantomData, sync::Arc};
 use bytes::Bytes;
 use futures_util::future::{BoxFuture, FutureExt, ready};
 use http::request::Parts;
-use kernel::id::ServerName;
 use ruma_common::api::IncomingRequest;
 
-use crate::{Caller, Error, Json, Origin, Reply, Response, Result, Town, Upload, Visit, ask, ask::Params};
+use crate::{
+    Caller, Error, Homeserver, Json, Origin, Reply, Response, Result, Town, Upload, Visit, ask, ask::Params,
+    town::AnyTown,
+};
 
-/// An `async fn` that answers a ruma request. `C` is what it learns of the caller: a [`Caller`], an `Option<Caller>`, or `()`
-/// for public routes, whose functions leave the argument out. The last argument, `from: Origin`, may be left out:
+/// An `async fn` that answers a ruma request. `C` is what it learns of the caller: a [`Caller`], an `Option<Caller>`, a
+/// [`Homeserver`], or `()` for public routes, whose functions leave the argument out. The last argument, `from: Origin`, may be left out:
 ///
 /// `async fn(Arc<T>, Caller, R) -> Result<R::OutgoingResponse>` or `async fn(Arc<T>, R, Origin) -> Result<Json>`, and so on.
 ///
@@ -91,32 +93,53 @@ where
     }
 }
 
+/// Who makes a request, as far as its route wants to know.
+pub(crate) enum Asker {
+    Nobody,
+    Person(Caller),
+    Server(Homeserver),
+}
+
 /// What a handler may learn of the caller.
 pub(crate) trait Known: Sized + Send + 'static {
-    fn known(caller: Option<Caller>) -> Result<Self>;
+    fn known(asker: Asker) -> Result<Self>;
 }
 
 impl Known for () {
-    fn known(_: Option<Caller>) -> Result<()> {
+    fn known(_: Asker) -> Result<()> {
         Ok(())
     }
 }
 
 impl Known for Option<Caller> {
-    fn known(caller: Option<Caller>) -> Result<Self> {
-        Ok(caller)
+    fn known(asker: Asker) -> Result<Self> {
+        match asker {
+            Asker::Person(caller) => Ok(Some(caller)),
+            Asker::Nobody | Asker::Server(_) => Ok(None),
+        }
     }
 }
 
 impl Known for Caller {
-    fn known(caller: Option<Caller>) -> Result<Self> {
-        caller.ok_or_else(Error::missing_token)
+    fn known(asker: Asker) -> Result<Self> {
+        Option::known(asker)?.ok_or_else(Error::missing_token)
+    }
+}
+
+impl Known for Homeserver {
+    fn known(asker: Asker) -> Result<Self> {
+        match asker {
+            Asker::Server(server) => Ok(server),
+            Asker::Nobody | Asker::Person(_) => {
+                Err(Error::internal("a route of servers was called by nobody's server"))
+            }
+        }
     }
 }
 
 /// A request that passed every check of its route.
 pub(crate) struct Call {
-    pub(crate) caller: Option<Caller>,
+    pub(crate) asker: Asker,
     pub(crate) parts: Parts,
     pub(crate) params: Params,
     pub(crate) from: Origin,
@@ -130,25 +153,20 @@ pub(crate) enum CallBody {
 
 /// A handler without its types. `A` is the tenant's handle that the listener knows.
 pub(crate) trait Endpoint<A>: Send + Sync {
-    fn server_name<'a>(&self, tenant: &'a A) -> &'a ServerName;
-    fn authenticate<'a>(&'a self, tenant: &'a A, token: &'a str) -> BoxFuture<'a, Result<Caller>>;
+    fn town<'a>(&self, tenant: &'a A) -> &'a dyn AnyTown;
     fn call(&self, tenant: Arc<A>, call: Call) -> BoxFuture<'static, Result<Response>>;
 }
 
 pub(crate) struct Typed<H, C, M>(pub(crate) H, pub(crate) PhantomData<fn(C, M)>);
 
 impl<T: Town, C: Known, M: 'static, H: Handler<T, C, M>> Endpoint<T> for Typed<H, C, M> {
-    fn server_name<'a>(&self, tenant: &'a T) -> &'a ServerName {
-        tenant.server_name()
-    }
-
-    fn authenticate<'a>(&'a self, tenant: &'a T, token: &'a str) -> BoxFuture<'a, Result<Caller>> {
-        tenant.authenticate(token).boxed()
+    fn town<'a>(&self, tenant: &'a T) -> &'a dyn AnyTown {
+        tenant
     }
 
     fn call(&self, tenant: Arc<T>, call: Call) -> BoxFuture<'static, Result<Response>> {
         let CallBody::Read(body) = call.body else { return refuse(unread()) };
-        let caller = match C::known(call.caller) {
+        let caller = match C::known(call.asker) {
             Ok(caller) => caller,
             Err(error) => return refuse(error),
         };
@@ -161,7 +179,7 @@ impl<T: Town, C: Known, M: 'static, H: Handler<T, C, M>> Endpoint<T> for Typed<H
 
 /// The handlers of [`crate::Routes::page`], [`crate::Routes::json`] and [`crate::Routes::stream`].
 pub(crate) struct Page<H>(pub(crate) H);
-pub(crate) struct JsonCall<H>(pub(crate) H);
+pub(crate) struct JsonCall<H, C>(pub(crate) H, pub(crate) PhantomData<fn(C)>);
 pub(crate) struct Streamed<H>(pub(crate) H);
 
 impl<T: Town, H, Fut> Endpoint<T> for Page<H>
@@ -169,12 +187,8 @@ where
     H: Fn(Arc<T>, Visit) -> Fut + Send + Sync,
     Fut: Future<Output = Result<Response>> + Send + 'static,
 {
-    fn server_name<'a>(&self, tenant: &'a T) -> &'a ServerName {
-        tenant.server_name()
-    }
-
-    fn authenticate<'a>(&'a self, tenant: &'a T, token: &'a str) -> BoxFuture<'a, Result<Caller>> {
-        tenant.authenticate(token).boxed()
+    fn town<'a>(&self, tenant: &'a T) -> &'a dyn AnyTown {
+        tenant
     }
 
     fn call(&self, tenant: Arc<T>, call: Call) -> BoxFuture<'static, Result<Response>> {
@@ -183,23 +197,23 @@ where
     }
 }
 
-impl<T: Town, H, Fut> Endpoint<T> for JsonCall<H>
+impl<T: Town, C: Known, H, Fut> Endpoint<T> for JsonCall<H, C>
 where
-    H: Fn(Arc<T>, Option<Caller>, Visit) -> Fut + Send + Sync,
+    H: Fn(Arc<T>, C, Visit) -> Fut + Send + Sync,
     Fut: Future<Output = Result<Json>> + Send + 'static,
 {
-    fn server_name<'a>(&self, tenant: &'a T) -> &'a ServerName {
-        tenant.server_name()
-    }
-
-    fn authenticate<'a>(&'a self, tenant: &'a T, token: &'a str) -> BoxFuture<'a, Result<Caller>> {
-        tenant.authenticate(token).boxed()
+    fn town<'a>(&self, tenant: &'a T) -> &'a dyn AnyTown {
+        tenant
     }
 
     fn call(&self, tenant: Arc<T>, call: Call) -> BoxFuture<'static, Result<Response>> {
         let CallBody::Read(body) = call.body else { return refuse(unread()) };
+        let caller = match C::known(call.asker) {
+            Ok(caller) => caller,
+            Err(error) => return refuse(error),
+        };
         let visit = Visit::new(call.parts, call.params, call.from, body);
-        self.0(tenant, call.caller, visit).map(|answer| answer.map(Response::from)).boxed()
+        self.0(tenant, caller, visit).map(|answer| answer.map(Response::from)).boxed()
     }
 }
 
@@ -208,17 +222,16 @@ where
     H: Fn(Arc<T>, Option<Caller>, Visit<Upload>) -> Fut + Send + Sync,
     Fut: Future<Output = Result<Response>> + Send + 'static,
 {
-    fn server_name<'a>(&self, tenant: &'a T) -> &'a ServerName {
-        tenant.server_name()
-    }
-
-    fn authenticate<'a>(&'a self, tenant: &'a T, token: &'a str) -> BoxFuture<'a, Result<Caller>> {
-        tenant.authenticate(token).boxed()
+    fn town<'a>(&self, tenant: &'a T) -> &'a dyn AnyTown {
+        tenant
     }
 
     fn call(&self, tenant: Arc<T>, call: Call) -> BoxFuture<'static, Result<Response>> {
         let CallBody::Unread(body) = call.body else { return refuse(unread()) };
-        self.0(tenant, call.caller, Visit::new(call.parts, call.params, call.from, body)).boxed()
+        match Option::known(call.asker) {
+            Ok(caller) => self.0(tenant, caller, Visit::new(call.parts, call.params, call.from, body)).boxed(),
+            Err(error) => refuse(error),
+        }
     }
 }
 
@@ -229,12 +242,8 @@ pub(crate) struct Lifted<A, T> {
 }
 
 impl<A: Send + Sync, T: Send + Sync + 'static> Endpoint<A> for Lifted<A, T> {
-    fn server_name<'a>(&self, tenant: &'a A) -> &'a ServerName {
-        self.inner.server_name((self.pick)(tenant))
-    }
-
-    fn authenticate<'a>(&'a self, tenant: &'a A, token: &'a str) -> BoxFuture<'a, Result<Caller>> {
-        self.inner.authenticate((self.pick)(tenant), token)
+    fn town<'a>(&self, tenant: &'a A) -> &'a dyn AnyTown {
+        self.inner.town((self.pick)(tenant))
     }
 
     fn call(&self, tenant: Arc<A>, call: Call) -> BoxFuture<'static, Result<Response>> {

@@ -22,6 +22,7 @@
 //!     routes.active(send).limited(web::Rate::Message);           // refuses the suspended
 //!     routes.optional(public_rooms).limited(web::Rate::Search);  // async fn(Arc<Town>, Option<web::Caller>, R) -> …
 //!     routes.admin(lock_user);
+//!     routes.server(make_join);                                  // async fn(Arc<Town>, web::Homeserver, R) -> …
 //!     routes.active(set_state).limited(web::Rate::Message)       // an empty state key has no segment of its own
 //!         .also("/_matrix/client/v3/rooms/{room_id}/state/{event_type}")
 //!         .also("/_matrix/client/v3/rooms/{room_id}/state/{event_type}/");
@@ -61,6 +62,7 @@
 //! A test asks the site itself: `site.answer(http::Request, &web::Peer::plain(address)).await`. The table for tests that go
 //! through all routes is [`Routes::list`].
 
+mod arrival;
 mod ask;
 mod body;
 mod error;
@@ -82,6 +84,7 @@ pub mod token;
 mod town;
 mod visit;
 
+pub use arrival::Arrival;
 pub use ask::Params;
 pub use body::{Body, Response, Upload};
 pub use error::{Error, Result};
@@ -96,6 +99,7 @@ pub use route::{Access, Route, RouteInfo, Routes};
 pub use serve::{Capacity, Server, TlsSource};
 pub use shutdown::Shutdown;
 pub use site::{Site, URI_BYTES_MAX};
+pub use strict::check_object as check_json_object;
 pub use table::RouteError;
-pub use town::{Caller, Identity, Session, SessionKind, Town};
+pub use town::{Caller, Homeserver, Identity, Session, SessionKind, Town};
 pub use visit::Visit;

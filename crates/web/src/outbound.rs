@@ -6,25 +6,24 @@
 
 mod address;
 mod error;
+mod resolver;
+mod trust;
 
-use std::{fmt, io, net::IpAddr, sync::Arc, time::Duration};
+use std::{fmt, net::IpAddr, sync::Arc, time::Duration};
 
 use bytes::{Bytes, BytesMut};
-use futures_util::future::BoxFuture;
 use http::{HeaderValue, Method, header};
 use ipnet::IpNet;
-use reqwest::{
-    dns::{Addrs, Name, Resolve, Resolving},
-    redirect,
-};
+use reqwest::redirect;
 use url::{Host, Url};
 
 pub use error::OutboundError;
+pub use resolver::{Locate, Lookup, Place};
+pub use trust::{KeyPin, Trust};
 
 use address::Reachable;
+use resolver::{Resolver, system_lookup};
 
-/// Turns a name into addresses. The machine's own resolver, except in tests.
-pub type Lookup = Arc<dyn Fn(String) -> BoxFuture<'static, io::Result<Vec<IpAddr>>> + Send + Sync>;
 type Allow = Arc<dyn Fn(&Url) -> bool + Send + Sync>;
 
 /// What holds for every request of an [`Outbound`].
@@ -34,14 +33,18 @@ pub struct OutboundPolicy {
     pub loopback: bool,
     /// Networks that are reached although they are not of the Internet: a local ProConnect, a peer on a private network.
     pub networks: Vec<IpNet>,
-    /// Certificate authorities trusted besides the machine's own, in PEM.
-    pub roots_pem: Vec<Vec<u8>>,
+    pub trust: Trust,
+    /// Speaks HTTP/1.1 alone. Only there may the `Host` header be another than the URL's host, which TLS goes by: HTTP/2 would
+    /// send both.
+    pub http1_only: bool,
     /// Longest body of an answer.
     pub response_bytes_max: usize,
     pub connect_timeout: Duration,
     /// From the start of a request to the last byte of its answer.
     pub timeout: Duration,
     pub lookup: Lookup,
+    /// The host itself, at the scheme's port, if there is none.
+    pub locate: Option<Locate>,
 }
 
 impl Default for OutboundPolicy {
@@ -49,11 +52,13 @@ impl Default for OutboundPolicy {
         Self {
             loopback: false,
             networks: Vec::new(),
-            roots_pem: Vec::new(),
+            trust: Trust::default(),
+            http1_only: false,
             response_bytes_max: 1 << 20,
             connect_timeout: Duration::from_secs(3),
             timeout: Duration::from_secs(15),
             lookup: Arc::new(|name| Box::pin(system_lookup(name))),
+            locate: None,
         }
     }
 }
@@ -65,38 +70,37 @@ pub struct Outbound {
     allow: Allow,
     reachable: Arc<Reachable>,
     response_bytes_max: usize,
+    timeout: Duration,
 }
 
 impl Outbound {
     /// `allow` is asked for each request's URL, so that a list that changes takes effect at once.
     ///
     /// # Errors
-    /// [`OutboundError::Setup`] for roots that are not PEM certificates, or a machine without any.
+    /// [`OutboundError::Trust`] for roots that are not PEM certificates, or a machine without any.
     pub fn new(
         policy: OutboundPolicy,
         allow: impl Fn(&Url) -> bool + Send + Sync + 'static,
     ) -> Result<Self, OutboundError> {
-        // reqwest takes the process's provider; the first one stays, and all of ours are ring.
-        let _already = rustls::crypto::ring::default_provider().install_default();
         let reachable = Arc::new(Reachable { loopback: policy.loopback, networks: policy.networks });
-        let mut roots = Vec::new();
-        for pem in &policy.roots_pem {
-            roots.extend(reqwest::Certificate::from_pem_bundle(pem).map_err(OutboundError::Setup)?);
-        }
-        let resolver = Resolver { lookup: policy.lookup, reachable: Arc::clone(&reachable) };
-        let builder = reqwest::Client::builder()
+        let resolver = Resolver { lookup: policy.lookup, locate: policy.locate, reachable: Arc::clone(&reachable) };
+        let protocols: &[&[u8]] = if policy.http1_only { &[b"http/1.1"] } else { &[b"h2", b"http/1.1"] };
+        let mut builder = reqwest::Client::builder()
             .user_agent(concat!("Beffroi/", env!("CARGO_PKG_VERSION")))
             .redirect(redirect::Policy::none())
             .referer(false)
             .no_proxy()
             .https_only(!policy.loopback)
             .connect_timeout(policy.connect_timeout)
-            .timeout(policy.timeout)
-            .tls_certs_merge(roots)
+            .tls_backend_preconfigured(policy.trust.client_config(protocols)?)
             .dns_resolver(resolver);
+        if policy.http1_only {
+            builder = builder.http1_only();
+        }
         #[expect(clippy::disallowed_methods, reason = "the one place that builds a client")]
         let client = builder.build().map_err(OutboundError::Setup)?;
-        Ok(Self { client, allow: Arc::new(allow), reachable, response_bytes_max: policy.response_bytes_max })
+        let (response_bytes_max, timeout) = (policy.response_bytes_max, policy.timeout);
+        Ok(Self { client, allow: Arc::new(allow), reachable, response_bytes_max, timeout })
     }
 
     /// The same client for another owner, with its own allowlist.
@@ -109,6 +113,12 @@ impl Outbound {
     #[must_use]
     pub fn capped(&self, response_bytes_max: usize) -> Self {
         Self { response_bytes_max, ..self.clone() }
+    }
+
+    /// The same client with another bound on the time from the start of a request to the last byte of its answer.
+    #[must_use]
+    pub fn within(&self, timeout: Duration) -> Self {
+        Self { timeout, ..self.clone() }
     }
 
     /// # Errors
@@ -148,8 +158,9 @@ impl Outbound {
     /// # Errors
     /// See [`OutboundError`]. None of them holds the URL or anything of the request.
     pub async fn execute(&self, request: http::Request<Bytes>) -> Result<http::Response<Bytes>, OutboundError> {
-        let request = reqwest::Request::try_from(request).map_err(|_| OutboundError::Url)?;
+        let mut request = reqwest::Request::try_from(request).map_err(|_| OutboundError::Url)?;
         self.check(request.url())?;
+        *request.timeout_mut() = Some(self.timeout);
         let mut response = self.client.execute(request).await.map_err(OutboundError::from_reqwest)?;
         if response.headers().get(header::CONTENT_ENCODING).is_some_and(|encoding| encoding != "identity") {
             return Err(OutboundError::Encoded);
@@ -201,32 +212,4 @@ impl fmt::Debug for Outbound {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Outbound")
     }
-}
-
-/// Gives reqwest only addresses that may be reached: it connects to these and asks nobody else.
-struct Resolver {
-    lookup: Lookup,
-    reachable: Arc<Reachable>,
-}
-
-impl Resolve for Resolver {
-    fn resolve(&self, name: Name) -> Resolving {
-        let (lookup, reachable) = (Arc::clone(&self.lookup), Arc::clone(&self.reachable));
-        Box::pin(async move {
-            let mut addresses = match name.as_str() {
-                name if address::is_localhost(name) => address::LOOPBACK.to_vec(),
-                name => lookup(name.to_owned()).await?,
-            };
-            addresses.retain(|address| reachable.permits(*address));
-            if addresses.is_empty() {
-                return Err(OutboundError::Address.into());
-            }
-            let sockets: Addrs = Box::new(addresses.into_iter().map(|address| (address, 0).into()));
-            Ok(sockets)
-        })
-    }
-}
-
-async fn system_lookup(name: String) -> io::Result<Vec<IpAddr>> {
-    Ok(tokio::net::lookup_host((name, 0)).await?.map(|socket| socket.ip()).collect())
 }

@@ -7,7 +7,7 @@ use kernel::limits;
 use ruma_common::api::{Metadata, path_builder::PathBuilder as _};
 
 use crate::{
-    Caller, Json, Rate, Response, Result, Town, Upload, Visit,
+    Caller, Homeserver, Json, Rate, Response, Result, Town, Upload, Visit,
     handler::{Endpoint, Handler, JsonCall, Known, Lifted, Page, Streamed, Typed},
 };
 
@@ -24,6 +24,8 @@ pub enum Access {
     Active,
     /// An administrator of the tenant.
     Admin,
+    /// Another homeserver, which signs its requests. Never counted by rate: the town bounds what it answers each at once.
+    Server,
 }
 
 /// What a route does with the body of a request.
@@ -164,6 +166,13 @@ impl<T: Town> Routes<T> {
         self.typed(Access::Admin, handler)
     }
 
+    /// `async fn(Arc<T>, Homeserver, R[, Origin]) -> Result<_>`, for other homeservers; closed to other sites' scripts.
+    pub fn server<H: Handler<T, Homeserver, M>, M: 'static>(&mut self, handler: H) -> &mut Route<T> {
+        let route = self.typed(Access::Server, handler);
+        route.open_to_origins = false;
+        route
+    }
+
     fn typed<C, M, H>(&mut self, access: Access, handler: H) -> &mut Route<T>
     where
         C: Known,
@@ -194,8 +203,23 @@ impl<T: Town> Routes<T> {
         H: Fn(Arc<T>, Option<Caller>, Visit) -> Fut + Send + Sync + 'static,
         Fut: Future<Output = Result<Json>> + Send + 'static,
     {
-        let mut route = Route::new(method, vec![path.into()], access, Box::new(JsonCall(handler)));
+        let endpoint = JsonCall(handler, PhantomData::<fn(Option<Caller>)>);
+        let mut route = Route::new(method, vec![path.into()], access, Box::new(endpoint));
         route.intake = Intake::Bytes;
+        self.add(route)
+    }
+
+    /// As `server`, for requests and answers of which a ruma type would lose something:
+    /// `async fn(Arc<T>, Homeserver, Visit) -> Result<Json>`. Its body is JSON that nobody has checked yet.
+    pub fn server_json<H, Fut>(&mut self, method: Method, path: &'static str, handler: H) -> &mut Route<T>
+    where
+        H: Fn(Arc<T>, Homeserver, Visit) -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = Result<Json>> + Send + 'static,
+    {
+        let endpoint = JsonCall(handler, PhantomData::<fn(Homeserver)>);
+        let mut route = Route::new(method, vec![path.into()], Access::Server, Box::new(endpoint));
+        route.intake = Intake::Bytes;
+        route.open_to_origins = false;
         self.add(route)
     }
 

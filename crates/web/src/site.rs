@@ -1,6 +1,6 @@
 //! The dispatcher: host, route, caller, rate, body, handler, answer, in this order, for every request of every edge.
 
-use std::{borrow::Cow, panic::AssertUnwindSafe, sync::Arc, time::Instant};
+use std::{borrow::Cow, net::IpAddr, panic::AssertUnwindSafe, sync::Arc, time::Instant};
 
 use bytes::Bytes;
 use futures_util::FutureExt;
@@ -8,15 +8,17 @@ use http::{HeaderValue, Method, StatusCode, header, request::Parts};
 use kernel::Kind;
 
 use crate::{
-    Access, Body, Caller, Error, Hosts, Limiter, Origin, Peer, Proxies, Response, Result, RouteError, Routes, Upload,
-    ask::{self, Params},
-    handler::{Call, CallBody},
+    Access, Arrival, Body, Caller, Error, Hosts, Limiter, Origin, Peer, Proxies, Response, Result, RouteError, Routes,
+    Upload,
+    ask::Params,
+    handler::{Asker, Call},
     limit::Subject,
     record::Record,
     reply,
-    route::Intake,
+    route::Route,
     table::{Found, Placed, Table},
     token,
+    town::AnyTown,
 };
 
 /// Longest path and query that is looked at.
@@ -73,7 +75,7 @@ impl<A: Send + Sync + 'static> Site<A> {
         }
         reply::guard(response.headers_mut());
         let reached = reached.as_ref().map(|reached| {
-            let tenant = reached.placed.route.endpoint.server_name(&reached.tenant);
+            let tenant = reached.placed.route.endpoint.town(&reached.tenant).server_name();
             (tenant, &reached.placed.template)
         });
         let (status, took) = (response.status(), started.elapsed());
@@ -109,18 +111,17 @@ impl<A: Send + Sync + 'static> Site<A> {
         peer: &Peer,
     ) -> Result<Response> {
         let route = &*placed.route;
+        let town = route.endpoint.town(tenant);
         let address = self.proxies.client_address(peer.address, &parts.headers);
         let from = Origin::new(address, parts.headers.get(header::USER_AGENT).cloned());
-        let caller = match token_of(route.access, &parts)? {
-            Some(token) => Some(route.endpoint.authenticate(tenant, &token).await?),
-            None => None,
+        let mut arrival = Arrival::new(&parts, route.intake, route.body_bytes_max, body);
+        let asker = match route.access {
+            Access::Server => Asker::Server(town.authenticate_server(&mut arrival).await?),
+            _ => self.person(route, town, &parts, address).await?,
         };
-        check_access(route.access, caller.as_ref())?;
-        let subject = caller.as_ref().map_or(Subject::Address(address), |caller| Subject::User(&caller.user));
-        self.limiter.check(route.rate, subject)?;
         let params = params?;
-        let body = take(route.intake, route.body_bytes_max, &parts, body).await?;
-        let call = Call { caller, parts, params, from, body };
+        let body = arrival.take().await?;
+        let call = Call { asker, parts, params, from, body };
         if !route.is_finished {
             return route.endpoint.call(Arc::clone(tenant), call).await;
         }
@@ -128,6 +129,18 @@ impl<A: Send + Sync + 'static> Site<A> {
         let (tenant, owned) = (Arc::clone(tenant), Arc::clone(placed));
         let task = tokio::spawn(async move { owned.route.endpoint.call(tenant, call).await });
         task.await.unwrap_or_else(|_| Err(panicked(placed)))
+    }
+
+    /// Whoever asks, by their token and within their rate.
+    async fn person(&self, route: &Route<A>, town: &dyn AnyTown, parts: &Parts, address: IpAddr) -> Result<Asker> {
+        let caller = match token_of(route.access, parts)? {
+            Some(token) => Some(town.authenticate(&token).await?),
+            None => None,
+        };
+        check_access(route.access, caller.as_ref())?;
+        let subject = caller.as_ref().map_or(Subject::Address(address), |caller| Subject::User(&caller.user));
+        self.limiter.check(route.rate, subject)?;
+        Ok(caller.map_or(Asker::Nobody, Asker::Person))
     }
 }
 
@@ -159,23 +172,6 @@ fn check_access(access: Access, caller: Option<&Caller>) -> Result<()> {
         return Err(Error::new(Kind::Forbidden, "Only an administrator may do this"));
     }
     Ok(())
-}
-
-/// Reads the body as the route says. `GET` has none: what came is left unread.
-async fn take(intake: Intake, bytes_max: usize, parts: &Parts, body: Upload) -> Result<CallBody> {
-    if matches!(parts.method, Method::GET | Method::HEAD) && intake != Intake::Stream {
-        return Ok(CallBody::Read(Bytes::new()));
-    }
-    let body = body.bounded(bytes_max)?;
-    if intake == Intake::Stream {
-        return Ok(CallBody::Unread(body));
-    }
-    ask::refuse_encodings(parts)?;
-    let bytes = body.read().await?;
-    if intake == Intake::Json {
-        ask::check_json(&bytes)?;
-    }
-    Ok(CallBody::Read(bytes))
 }
 
 fn panicked<A>(placed: &Placed<A>) -> Error {

@@ -17,7 +17,7 @@ const FEW_KEYS: usize = 16;
 ///
 /// # Errors
 /// 400 `M_NOT_JSON`; `M_BAD_JSON` for JSON that is no object or nested deeper than [`limits::JSON_DEPTH_MAX`].
-pub(crate) fn check_object(body: &[u8]) -> Result<()> {
+pub fn check_object(body: &[u8]) -> Result<()> {
     let first = body.iter().find(|byte| !byte.is_ascii_whitespace());
     let mut parser = serde_json::Deserializer::from_slice(body);
     let walk = Any { depth: 0 }.deserialize(&mut parser).and_then(|()| parser.end());

@@ -1,13 +1,15 @@
-//! What the kit asks of a tenant: its name, and who a token belongs to.
+//! What the kit asks of a tenant: its name, whose a token is, and which homeserver signed a request.
 
-use std::{ops::Deref, sync::Arc};
+use std::{any::Any, ops::Deref, sync::Arc};
 
+use futures_util::future::{BoxFuture, FutureExt};
+use http::StatusCode;
 use kernel::{
     Kind,
-    id::{DeviceId, OwnedDeviceId, OwnedUserId, ServerName},
+    id::{DeviceId, OwnedDeviceId, OwnedServerName, OwnedUserId, ServerName},
 };
 
-use crate::{Error, Result};
+use crate::{Arrival, Error, Result};
 
 /// An edge's handle to one tenant: all that its handlers can reach.
 pub trait Town: Send + Sync + 'static {
@@ -18,6 +20,36 @@ pub trait Town: Send + Sync + 'static {
     /// # Errors
     /// 401: [`Error::unknown_token`] with `soft_logout` when the session lives but this token has expired; `M_USER_LOCKED`.
     fn authenticate(&self, token: &str) -> impl Future<Output = Result<Caller>> + Send;
+
+    /// Which homeserver signed this request (spec, server-server API, "Request Authentication"). Asked for routes of
+    /// [`crate::Access::Server`]; an edge that has such routes answers it.
+    ///
+    /// # Errors
+    /// 401 `M_UNAUTHORIZED` for a signature that is missing or wrong, 403 for a server that this tenant does not talk to, 429.
+    fn authenticate_server(&self, _: &mut Arrival<'_>) -> impl Future<Output = Result<Homeserver>> + Send {
+        async { Err(Error::custom(StatusCode::UNAUTHORIZED, "M_UNAUTHORIZED", "No other server may ask for this")) }
+    }
+}
+
+/// A [`Town`] without its type.
+pub(crate) trait AnyTown: Send + Sync {
+    fn server_name(&self) -> &ServerName;
+    fn authenticate<'a>(&'a self, token: &'a str) -> BoxFuture<'a, Result<Caller>>;
+    fn authenticate_server<'a>(&'a self, request: &'a mut Arrival<'_>) -> BoxFuture<'a, Result<Homeserver>>;
+}
+
+impl<T: Town> AnyTown for T {
+    fn server_name(&self) -> &ServerName {
+        Town::server_name(self)
+    }
+
+    fn authenticate<'a>(&'a self, token: &'a str) -> BoxFuture<'a, Result<Caller>> {
+        Town::authenticate(self, token).boxed()
+    }
+
+    fn authenticate_server<'a>(&'a self, request: &'a mut Arrival<'_>) -> BoxFuture<'a, Result<Homeserver>> {
+        Town::authenticate_server(self, request).boxed()
+    }
 }
 
 /// Who makes a request. Cheap to clone.
@@ -73,5 +105,34 @@ impl Deref for Caller {
 
     fn deref(&self) -> &Identity {
         &self.0
+    }
+}
+
+/// The homeserver that signed a request: its name, and its place among the requests of that server that are answered at once.
+/// Cheap to clone; the place is free again when the last clone is gone.
+#[derive(Clone)]
+pub struct Homeserver {
+    name: OwnedServerName,
+    _place: Arc<dyn Any + Send + Sync>,
+}
+
+impl Homeserver {
+    /// `place` is kept for as long as the request is answered.
+    pub fn new(name: OwnedServerName, place: impl Any + Send + Sync) -> Self {
+        Self { name, _place: Arc::new(place) }
+    }
+}
+
+impl Deref for Homeserver {
+    type Target = ServerName;
+
+    fn deref(&self) -> &ServerName {
+        &self.name
+    }
+}
+
+impl std::fmt::Debug for Homeserver {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Homeserver({})", self.name)
     }
 }

@@ -1,6 +1,6 @@
 //! Why a request did not leave, or its answer did not come back.
 
-use std::error::Error as StdError;
+use std::{error::Error as StdError, fmt::Display};
 
 use kernel::{Fault, Kind};
 
@@ -27,9 +27,15 @@ pub enum OutboundError {
     Transport(String),
     #[error("the outbound client cannot be set up")]
     Setup(#[source] reqwest::Error),
+    #[error("the certificates to be believed cannot be used: {0}")]
+    Trust(String),
 }
 
 impl OutboundError {
+    pub(super) fn trust(error: impl Display) -> Self {
+        Self::Trust(error.to_string())
+    }
+
     pub(super) fn from_reqwest(error: reqwest::Error) -> Self {
         let error = error.without_url();
         let mut cause: Option<&(dyn StdError + 'static)> = Some(&error);
@@ -54,7 +60,7 @@ impl Fault for OutboundError {
         match self {
             Self::Url | Self::NotAllowed | Self::Insecure | Self::Address => Kind::Forbidden,
             Self::Timeout | Self::TooLarge | Self::Encoded | Self::Connect(_) | Self::Transport(_) => Kind::Unavailable,
-            Self::Setup(_) => Kind::Internal,
+            Self::Setup(_) | Self::Trust(_) => Kind::Internal,
         }
     }
 

@@ -2,8 +2,10 @@
 
 use std::sync::Arc;
 
-use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
+use base64::{Engine, engine::general_purpose::STANDARD};
+use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair, PublicKeyData};
 use rustls::{ServerConfig, pki_types::PrivateKeyDer};
+use sha2::{Digest, Sha256};
 
 pub struct Authority {
     issuer: Issuer<'static, KeyPair>,
@@ -22,14 +24,20 @@ impl Authority {
 
     /// What a server of these names needs.
     pub fn server(&self, names: &[&str]) -> Arc<ServerConfig> {
+        self.server_with_pin(names).0
+    }
+
+    /// The same, and its key's pin.
+    pub fn server_with_pin(&self, names: &[&str]) -> (Arc<ServerConfig>, String) {
         let key = KeyPair::generate().unwrap();
         let params = CertificateParams::new(names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>()).unwrap();
         let certificate = params.signed_by(&key, &self.issuer).unwrap().der().clone();
+        let pin = format!("sha256/{}", STANDARD.encode(Sha256::digest(key.subject_public_key_info())));
         let key = PrivateKeyDer::try_from(key.serialize_der()).unwrap();
         let provider = Arc::new(rustls::crypto::ring::default_provider());
         let config = ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
         let mut config = config.with_no_client_auth().with_single_cert(vec![certificate], key).unwrap();
         config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
-        Arc::new(config)
+        (Arc::new(config), pin)
     }
 }

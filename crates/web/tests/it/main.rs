@@ -9,6 +9,7 @@ mod listener;
 mod outbound;
 mod routes;
 mod secrets;
+mod servers;
 mod tls;
 mod tokens;
 mod town;

@@ -38,7 +38,13 @@ impl App {
     pub fn open(config: TenantConfig, scope: Scope, signer: events::Signer, parts: &Parts) -> anyhow::Result<Self> {
         let server_name = config.server_name.clone();
         let (clock, random) = (parts.clock.clone(), parts.random.clone());
-        let accounts = Accounts::open(scope.clone(), server_name.clone(), clock.clone(), random.clone())?;
+        let accounts = Accounts::open(
+            scope.clone(),
+            server_name.clone(),
+            clock.clone(),
+            random.clone(),
+            Arc::new(accounts::Offline),
+        )?;
         accounts.set_sign_in_age_max(config.sign_in_age_max());
         let settings = config.room_settings();
         let rooms = Rooms::open(

@@ -17,7 +17,7 @@ use store::{Batch, Scope};
 use tokio::sync::MutexGuard;
 
 use crate::{
-    Change, Error, Result, TOPIC,
+    Change, Error, Remote, Result, TOPIC,
     inbox::InboxLoads,
     keys::{counts::KeyCounts, one_time::InFlight},
     seen::SeenDevices,
@@ -43,6 +43,7 @@ pub(crate) struct Inner {
     pub(crate) server_name: OwnedServerName,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) random: Arc<dyn Random>,
+    pub(crate) remote: Arc<dyn Remote>,
     pub(crate) tokens: Arc<KnownTokens>,
     pub(crate) key_counts: Arc<KeyCounts>,
     pub(crate) sign_in_age_max_ms: AtomicU64,
@@ -62,6 +63,7 @@ impl Accounts {
         server_name: OwnedServerName,
         clock: Arc<dyn Clock>,
         random: Arc<dyn Random>,
+        remote: Arc<dyn Remote>,
     ) -> Result<Self> {
         let tokens = Arc::new(KnownTokens::new());
         let key_counts = Arc::new(KeyCounts::new());
@@ -83,6 +85,7 @@ impl Accounts {
                 server_name,
                 clock,
                 random,
+                remote,
                 tokens,
                 key_counts,
                 sign_in_age_max_ms: AtomicU64::new(millis(SIGN_IN_AGE_MAX)),

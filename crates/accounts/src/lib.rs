@@ -20,6 +20,7 @@ mod oauth;
 mod profile;
 mod push_rules;
 mod pushers;
+mod remote;
 mod seen;
 mod sessions;
 mod sweep;
@@ -52,6 +53,10 @@ pub use oauth::{
 pub use profile::{Profile, ProfileField};
 pub use push_rules::{Placement, RuleRef};
 pub use pushers::Pusher;
+pub use remote::{
+    DeviceList, DeviceListUpdate, ListedDevice, Offline, PublicKeys, Remote, RemoteError, RemoteResult,
+    SigningKeyUpdate, Wanted,
+};
 pub use sessions::{NewSession, Session, SessionInfo, SessionKind, Tokens};
 pub use sweep::Sweeper;
 pub use users::{Identity, NewUser, User, UserKind};

@@ -18,7 +18,7 @@ use store::{
     memory::Memory,
 };
 
-use crate::{Accounts, CrossSigningKeys, KeyUpload, NewSession, NewUser, SessionKind, Tokens, UserKind, json};
+use crate::{Accounts, CrossSigningKeys, KeyUpload, NewSession, NewUser, Offline, SessionKind, Tokens, UserKind, json};
 
 pub(crate) const START: Timestamp = Timestamp(1_700_000_000_000);
 
@@ -40,7 +40,7 @@ pub(crate) fn town() -> Town {
 fn open(store: &Arc<Store>, tenant: u32, seed: u64, clock: Arc<FakeClock>) -> Accounts {
     let scope = Scope::new(store, TenantId(tenant)).unwrap();
     let name = format!("town{tenant}.test").try_into().unwrap();
-    Accounts::open(scope, name, clock, Arc::new(SeededRandom::new(seed))).unwrap()
+    Accounts::open(scope, name, clock, Arc::new(SeededRandom::new(seed)), Arc::new(Offline)).unwrap()
 }
 
 impl Town {

@@ -82,7 +82,14 @@ impl TestSite {
         let store = Store::open(engine.clone()).unwrap();
         let scope = Scope::new(&store, TenantId(1)).unwrap();
         let (time, chance) = (clock.clone() as Arc<dyn Clock>, random.clone());
-        let accounts = Accounts::open(scope.clone(), server_name.clone(), time.clone(), chance.clone()).unwrap();
+        let accounts = Accounts::open(
+            scope.clone(),
+            server_name.clone(),
+            time.clone(),
+            chance.clone(),
+            Arc::new(accounts::Offline),
+        )
+        .unwrap();
         let secret = events::Signer::generate_secret(random.as_ref());
         let signer = events::Signer::from_secret(server_name.clone(), "1", &secret).unwrap();
         let rooms = Rooms::open(

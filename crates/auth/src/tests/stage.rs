@@ -92,7 +92,14 @@ impl Stage {
         let scope = Scope::new(&store, tenant).unwrap();
         let random = Arc::new(SeededRandom::new(tenant.0.into()));
         let server_name: kernel::id::OwnedServerName = name.try_into().unwrap();
-        let accounts = Accounts::open(scope.clone(), server_name.clone(), clock.clone(), random.clone()).unwrap();
+        let accounts = Accounts::open(
+            scope.clone(),
+            server_name.clone(),
+            clock.clone(),
+            random.clone(),
+            Arc::new(accounts::Offline),
+        )
+        .unwrap();
         let provider = Arc::new(Fake::new(client, clock.clone()));
         let renames = Arc::new(Renames::default());
         let parts = Parts {

@@ -30,7 +30,14 @@ impl Towns {
         let server_name: OwnedServerName = server_name.try_into().unwrap();
         let clock: Arc<dyn Clock> = Arc::new(FakeClock::at(Timestamp(1_780_000_000_000)));
         let random: Arc<dyn Random> = Arc::new(SeededRandom::new(u64::from(tenant)));
-        let accounts = Accounts::open(scope.clone(), server_name.clone(), clock.clone(), random.clone()).unwrap();
+        let accounts = Accounts::open(
+            scope.clone(),
+            server_name.clone(),
+            clock.clone(),
+            random.clone(),
+            Arc::new(accounts::Offline),
+        )
+        .unwrap();
         let secret = events::Signer::generate_secret(random.as_ref());
         let signer = events::Signer::from_secret(server_name.clone(), "1", &secret).unwrap();
         let rooms = Rooms::open(

@@ -1,6 +1,6 @@
 //! What accounts announce in the feed.
 
-use kernel::id::{OwnedDeviceId, OwnedRoomId, OwnedUserId, UserId};
+use kernel::id::{OwnedDeviceId, OwnedRoomId, OwnedServerName, OwnedUserId, UserId};
 use serde::{Deserialize, Serialize};
 use store::Topic;
 
@@ -18,7 +18,8 @@ pub enum Change {
     AccountData { user: OwnedUserId, room: Option<OwnedRoomId>, kind: String },
     /// A message waits for the device.
     ToDevice { user: OwnedUserId, device: OwnedDeviceId },
-    /// Device keys, cross-signing keys or their signatures changed: those who share a room must ask again.
+    /// Device keys, cross-signing keys or their signatures changed, of a user of this server or of another: those who share
+    /// a room must ask again.
     DeviceKeys { user: OwnedUserId },
     /// The user signed another's master key: only the user's own devices must ask for it again.
     Signed { user: OwnedUserId, signed: OwnedUserId },
@@ -30,11 +31,13 @@ pub enum Change {
     SessionEnded { user: OwnedUserId, device: OwnedDeviceId },
     /// The user's pushers changed.
     Pushers { user: OwnedUserId },
+    /// A message waits to be sent to the devices of another server.
+    Outbox { server: OwnedServerName },
 }
 
 impl Change {
-    /// Whose account it is.
-    pub fn user(&self) -> &UserId {
+    /// Whose account it is; `None` for what is nobody's.
+    pub fn user(&self) -> Option<&UserId> {
         match self {
             Self::User { user }
             | Self::Profile { user }
@@ -45,7 +48,8 @@ impl Change {
             | Self::OneTimeKeys { user, .. }
             | Self::Session { user, .. }
             | Self::SessionEnded { user, .. }
-            | Self::Pushers { user } => user,
+            | Self::Pushers { user } => Some(user),
+            Self::Outbox { .. } => None,
         }
     }
 }

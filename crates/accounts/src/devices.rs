@@ -9,6 +9,7 @@ use store::Batch;
 use crate::{
     Accounts, Change, Error, Result,
     accounts::{announce, check_length},
+    keys::device_lists::Part,
     sessions::forget_tokens,
     tables::{DEVICE_KEYS, DEVICES, DeviceRow, SEEN, SESSIONS, SeenRow},
 };
@@ -64,8 +65,8 @@ impl Accounts {
         let mut batch = self.scope().batch();
         batch.put(&DEVICES, (user, device), &row);
         if self.scope().has(&DEVICE_KEYS, (user, device))? {
-            // The name is part of what others are told about the device.
-            self.note_device_list(&mut batch, user)?;
+            // The name is part of what others of this server are told about the device; other servers are not.
+            self.note_device_list(&mut batch, user, &[])?;
         }
         self.commit(batch).await?;
         Ok(())
@@ -148,7 +149,7 @@ impl Accounts {
         self.erase_inbox(batch, user, device)?;
         self.erase_pushers(batch, user, device)?;
         if had_keys {
-            self.note_device_list(batch, user)?;
+            self.note_device_list(batch, user, &[Part::Device(device)])?;
         }
         announce(batch, &Change::SessionEnded { user: user.to_owned(), device: device.to_owned() });
         Ok(())

@@ -4,6 +4,8 @@ use std::borrow::Cow;
 
 use kernel::{Fault, Kind};
 
+use crate::RemoteError;
+
 pub type Result<T> = std::result::Result<T, Error>;
 
 #[derive(Debug, thiserror::Error)]
@@ -61,6 +63,9 @@ pub enum Error {
     /// Two changes at once; nothing of this one was written.
     #[error("Something else changed it at the same time, try again")]
     Conflict,
+    /// Another server did not do what it was asked for.
+    #[error(transparent)]
+    Remote(#[from] RemoteError),
     #[error(transparent)]
     Store(store::Error),
     /// Something that this server wrote cannot be read: our own fault.
@@ -94,6 +99,7 @@ impl Fault for Error {
             Self::InvalidSignature(_) => Kind::InvalidSignature,
             Self::WrongBackupVersion { current } => Kind::WrongRoomKeysVersion { current_version: current.clone() },
             Self::Conflict => Kind::Conflict,
+            Self::Remote(error) => error.kind(),
             Self::Store(error) => error.kind(),
             Self::Damaged(_) => Kind::Internal,
         }

@@ -1,5 +1,7 @@
 //! To-device messages that wait for their device.
 
+mod received;
+
 use std::time::Duration;
 
 use kernel::{
@@ -82,8 +84,8 @@ struct Recipient<'a> {
 }
 
 impl Accounts {
-    /// Puts the messages into the inboxes of those local devices that exist. The same transaction id of the same device
-    /// and `kind` is done once, also across restarts.
+    /// Puts the messages into the inboxes of those local devices that exist, and into the outboxes of other servers. The same
+    /// transaction id of the same device and `kind` is done once, also across restarts.
     ///
     /// # Errors
     /// `BadJson`, `InvalidParam`, `TooLarge`, `TooMany`.
@@ -97,13 +99,8 @@ impl Accounts {
     ) -> Result<()> {
         check_length(kind, "an event type", KIND_BYTES_MAX)?;
         check_length(txn_id, "a transaction id", TXN_ID_BYTES_MAX)?;
-        let messages: Vec<_> = messages
-            .into_iter()
-            .map(|message| {
-                let content = json::compact_object(&message.content, "a to-device content", CONTENT_BYTES_MAX)?;
-                Ok(ToDevice { content, ..message })
-            })
-            .collect::<Result<_>>()?;
+        let messages = checked(messages)?;
+        let parcels = self.parcels(sender, kind, &messages)?;
         let txn = (sender, sender_device, kind, txn_id);
         for _ in 0..ATTEMPTS_MAX {
             if self.scope().has(&SENT, txn)? {
@@ -116,6 +113,7 @@ impl Accounts {
             for recipient in self.recipients(&messages)? {
                 self.put_message(&mut batch, sender, kind, recipient)?;
             }
+            self.post(&mut batch, sender, kind, &parcels)?;
             match self.commit(batch).await {
                 // Either this transaction was done by another request, or a device went away: look again.
                 Err(Error::Conflict) => {}
@@ -159,12 +157,13 @@ impl Accounts {
         }
     }
 
-    /// The devices that the messages go to: existing ones of living local users (hazard K3).
+    /// The devices here that the messages go to: existing ones of living local users (hazard K3).
     fn recipients<'a>(&self, messages: &'a [ToDevice]) -> Result<Vec<Recipient<'a>>> {
         let mut recipients = Vec::new();
-        let mut bytes = 0;
-        for ToDevice { user, device, content } in messages {
-            if !self.is_local(user) || !self.is_active(user)? {
+        let (here, elsewhere): (Vec<_>, Vec<_>) = messages.iter().partition(|message| self.is_local(&message.user));
+        let mut bytes = elsewhere.iter().map(|message| message.content.len()).sum::<usize>();
+        for ToDevice { user, device, content } in here {
+            if !self.is_active(user)? {
                 continue;
             }
             let devices = match device {
@@ -182,7 +181,7 @@ impl Accounts {
                 recipients.push(Recipient { user: user.clone(), device, row, content });
             }
         }
-        if recipients.len() > RECIPIENTS_MAX {
+        if recipients.len() + elsewhere.len() > RECIPIENTS_MAX {
             return Err(Error::TooMany { what: "recipients", limit: RECIPIENTS_MAX });
         }
         if bytes > REQUEST_BYTES_MAX {
@@ -273,6 +272,15 @@ impl Accounts {
         }
         Ok(())
     }
+}
+
+/// The messages with their contents as they are stored.
+fn checked(messages: Vec<ToDevice>) -> Result<Vec<ToDevice>> {
+    let checked = messages.into_iter().map(|message| {
+        let content = json::compact_object(&message.content, "a to-device content", CONTENT_BYTES_MAX)?;
+        Ok(ToDevice { content, ..message })
+    });
+    checked.collect()
 }
 
 fn is_forgotten(row: &SentRow, last: u64, now: Timestamp) -> bool {

@@ -4,6 +4,7 @@ pub(crate) mod counts;
 pub(crate) mod cross_signing;
 pub(crate) mod device;
 pub(crate) mod device_lists;
+pub(crate) mod for_others;
 pub(crate) mod one_time;
 pub(crate) mod query;
 pub(crate) mod signatures;
@@ -34,7 +35,7 @@ pub struct CrossSigningKeys {
     pub user_signing: Option<String>,
 }
 
-/// A local user's keys as one caller may see them, as JSON texts.
+/// A user's keys as one caller may see them, as JSON texts.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct UserKeys {
     /// With the signatures and the `unsigned.device_display_name`.

@@ -17,10 +17,14 @@ mod json;
 mod keys;
 mod login_tokens;
 mod oauth;
+mod openid;
+mod outbox;
 mod profile;
 mod push_rules;
 mod pushers;
 mod remote;
+mod remote_keys;
+mod remote_profiles;
 mod seen;
 mod sessions;
 mod sweep;
@@ -42,6 +46,7 @@ pub use error::{Error, Result};
 pub use inbox::{InboxItem, ToDevice};
 pub use keys::{
     ClaimedKey, CrossSigningKeys, KeyUpload, SignatureFailure, UserKeys,
+    for_others::DeviceListNews,
     one_time::{ClaimRequest, ONE_TIME_KEY_ALGORITHM},
 };
 pub use oauth::{
@@ -50,6 +55,7 @@ pub use oauth::{
     consents::Consent,
     device_grants::{Decision, DeviceGrant, NewDeviceGrant, Poll, StartedGrant},
 };
+pub use outbox::OutboxItem;
 pub use profile::{Profile, ProfileField};
 pub use push_rules::{Placement, RuleRef};
 pub use pushers::Pusher;
@@ -57,6 +63,7 @@ pub use remote::{
     DeviceList, DeviceListUpdate, ListedDevice, Offline, PublicKeys, Remote, RemoteError, RemoteResult,
     SigningKeyUpdate, Wanted,
 };
+pub use remote_keys::{RemoteAnswer, SharedSince};
 pub use sessions::{NewSession, Session, SessionInfo, SessionKind, Tokens};
 pub use sweep::Sweeper;
 pub use users::{Identity, NewUser, User, UserKind};

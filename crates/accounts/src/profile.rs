@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use kernel::id::UserId;
+use serde_json::{Map, Value};
 
 use crate::{
     Accounts, Change, Error, Result,
@@ -23,6 +24,23 @@ pub struct Profile {
     pub avatar_url: Option<String>,
     /// Field → its value as JSON text (`m.tz` and the like).
     pub fields: BTreeMap<String, String>,
+}
+
+impl Profile {
+    /// All that is set, as one object: the fields beside name and picture.
+    ///
+    /// # Errors
+    /// `Damaged`
+    pub fn shown(self) -> Result<Map<String, Value>> {
+        let mut shown = Map::new();
+        for (field, text) in self.fields {
+            let value = serde_json::from_str(&text).map_err(|error| Error::Damaged(error.to_string()))?;
+            shown.insert(field, value);
+        }
+        shown.extend(self.display_name.map(|name| ("displayname".to_owned(), name.into())));
+        shown.extend(self.avatar_url.map(|url| ("avatar_url".to_owned(), url.into())));
+        Ok(shown)
+    }
 }
 
 /// The name of a profile's field, told apart by what may be done with it.
@@ -51,6 +69,17 @@ impl Accounts {
         };
         let ProfileRow { display_name, avatar_url, fields } = row;
         Ok(Some(Profile { display_name, avatar_url, fields: fields.into_iter().collect() }))
+    }
+
+    /// What another server is told of a user of this one: all of their profile, or this field, if it is set.
+    ///
+    /// # Errors
+    /// `NoSuchUser`, also for users of other servers.
+    pub fn profile_for(&self, user: &UserId, field: Option<&str>) -> Result<Map<String, Value>> {
+        let profile = self.profile(user)?.filter(|_| self.is_local(user)).ok_or(Error::NoSuchUser)?;
+        let mut shown = profile.shown()?;
+        shown.retain(|name, _| field.is_none_or(|field| field == name));
+        Ok(shown)
     }
 
     /// `None` unsets. Returns whether it changed.

@@ -8,7 +8,7 @@ use kernel::{Progress, Worker};
 use crate::{
     Accounts, Error, Result,
     oauth::device_grants::delete_grant,
-    tables::{CODES, EXPIRIES, Expiring, LOGIN_TOKENS},
+    tables::{CODES, EXPIRIES, Expiring, LOGIN_TOKENS, OPENID_TOKENS},
 };
 
 /// Rows of one step.
@@ -53,6 +53,7 @@ impl Accounts {
                 Expiring::Code => batch.delete(&CODES, (hash,)),
                 Expiring::DeviceGrant { user_code } => delete_grant(&mut batch, hash, &user_code),
                 Expiring::OauthClient { id } => self.expire_client(&mut batch, &id)?,
+                Expiring::OpenidToken => batch.delete(&OPENID_TOKENS, (hash,)),
             }
         }
         match self.commit(batch).await {

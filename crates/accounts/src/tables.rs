@@ -2,7 +2,7 @@
 
 use kernel::{
     Position, Timestamp,
-    id::{OwnedDeviceId, OwnedRoomId, OwnedUserId},
+    id::{OwnedDeviceId, OwnedRoomId, OwnedServerName, OwnedUserId},
 };
 use serde::{Deserialize, Serialize};
 use store::{Space, Stamped, Table, blob::Blobs};
@@ -85,6 +85,23 @@ pub(crate) const BACKUP_KEYS: Table<(OwnedUserId, u64, OwnedRoomId, String), Bac
     Table::new(0x0225, "backup_keys", Space::Event);
 /// What remains to be erased in the background: (user, backup version), or all of the user's when the version is 0.
 pub(crate) const ERASURES: Table<(OwnedUserId, u64), ()> = Table::new(0x0226, "erasures", Space::Index);
+/// The last changes of each local user's devices and keys, for other servers.
+pub(crate) const DEVICE_CHANGES: Table<(OwnedUserId, Position), DeviceChangeRow> =
+    Table::new(0x0227, "device_changes", Space::Log);
+/// Users of other servers whose devices are kept here, because they share a room with somebody.
+pub(crate) const REMOTE_LISTS: Table<(OwnedUserId,), RemoteListRow> = Table::new(0x0228, "remote_lists", Space::Index);
+pub(crate) const REMOTE_DEVICES: Table<(OwnedUserId, OwnedDeviceId), RemoteDeviceRow> =
+    Table::new(0x0229, "remote_devices", Space::Event);
+/// When which of the lists is to be asked for again.
+pub(crate) const REMOTE_STALE: Table<(Timestamp, OwnedUserId), ()> = Table::new(0x022a, "remote_stale", Space::Index);
+/// To-device messages on their way to other servers, in the order in which they were sent.
+pub(crate) const OUTBOX: Table<(OwnedServerName, Position), OutboxRow> = Table::new(0x022b, "outbox", Space::Log);
+/// (sender, message id) that came from another server.
+pub(crate) const RECEIVED: Table<(OwnedUserId, String), ()> = Table::new(0x022c, "received", Space::Index);
+/// The same by server in order of time, to be forgotten by.
+pub(crate) const RECEIVED_LOG: Table<(OwnedServerName, Position), ReceivedRow> =
+    Table::new(0x022d, "received_log", Space::Log);
+pub(crate) const OPENID_TOKENS: Table<(Hash,), LoginTokenRow> = Table::new(0x022e, "openid_tokens", Space::Index);
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct UserRow {
@@ -228,6 +245,7 @@ pub(crate) enum Expiring {
     OauthClient {
         id: String,
     },
+    OpenidToken,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -298,6 +316,67 @@ pub(crate) struct BackupKeyRow {
     pub(crate) session_data: String,
 }
 
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct DeviceChangeRow {
+    /// `None`: the master or self-signing key.
+    pub(crate) device: Option<OwnedDeviceId>,
+    /// Counts the user's changes, so that the length of the log is known from both ends.
+    pub(crate) number: u64,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct RemoteListRow {
+    /// The last update that is in it.
+    pub(crate) stream_id: u64,
+    /// Where the tenant's stream stood when the list was last asked for. Whoever has shared a room with the user since then
+    /// may rely on it, for the user's server tells this one of all that changed after it.
+    pub(crate) asked: Position,
+    /// Canonical JSON with the user's own signatures, as the next.
+    pub(crate) master: Option<String>,
+    pub(crate) self_signing: Option<String>,
+    /// `None`: nothing was missed since.
+    pub(crate) stale: Option<StaleRow>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct StaleRow {
+    /// When it is to be asked for again in the background.
+    pub(crate) due: Timestamp,
+    /// Failures since it became stale.
+    pub(crate) failures: u32,
+    /// Counts the updates that came meanwhile, so that an answer that was under way then is not taken for the last word.
+    pub(crate) missed: u32,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct RemoteDeviceRow {
+    /// Canonical JSON with the user's own signatures.
+    pub(crate) keys: String,
+    pub(crate) display_name: Option<String>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct OutboxRow {
+    pub(crate) sender: OwnedUserId,
+    pub(crate) kind: String,
+    pub(crate) message_id: String,
+    /// User → device or `*` → content.
+    pub(crate) messages: String,
+    /// How many rows, and bytes of messages, were put into the server's outbox before it, so that its load is known from
+    /// both ends.
+    pub(crate) rows_before: u64,
+    pub(crate) bytes_before: u64,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct ReceivedRow {
+    pub(crate) sender: OwnedUserId,
+    pub(crate) message_id: String,
+    pub(crate) at: Timestamp,
+    /// Counts the server's messages, so that the length of its log is known from both ends.
+    pub(crate) number: u64,
+}
+
 store::record! {
     UserRow: 1;
     UserIdRow: 1;
@@ -322,6 +401,11 @@ store::record! {
     PusherRow: 1;
     BackupRow: 1;
     BackupKeyRow: 1;
+    DeviceChangeRow: 1;
+    RemoteListRow: 1;
+    RemoteDeviceRow: 1;
+    OutboxRow: 1;
+    ReceivedRow: 1;
 }
 
 #[cfg(test)]

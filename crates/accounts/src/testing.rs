@@ -1,5 +1,7 @@
 //! What the tests of this crate share: a tenant in memory, with a clock that they move and keys that they sign with.
 
+mod others;
+
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use base64::{Engine, engine::general_purpose::STANDARD_NO_PAD};
@@ -18,15 +20,18 @@ use store::{
     memory::Memory,
 };
 
-use crate::{Accounts, CrossSigningKeys, KeyUpload, NewSession, NewUser, Offline, SessionKind, Tokens, UserKind, json};
+pub(crate) use others::Scripted;
+
+use crate::{Accounts, CrossSigningKeys, KeyUpload, NewSession, NewUser, SessionKind, Tokens, UserKind, json};
 
 pub(crate) const START: Timestamp = Timestamp(1_700_000_000_000);
 
-/// A tenant's accounts over a store in memory.
+/// A tenant's accounts over a store in memory, and other servers that say what a test has them say.
 pub(crate) struct Town {
     pub(crate) accounts: Accounts,
     pub(crate) clock: Arc<FakeClock>,
     pub(crate) memory: Memory,
+    pub(crate) others: Arc<Scripted>,
     store: Arc<Store>,
 }
 
@@ -34,26 +39,27 @@ pub(crate) fn town() -> Town {
     let memory = Memory::new();
     let store = Store::open(memory.clone()).unwrap();
     let clock = Arc::new(FakeClock::at(START));
-    Town { accounts: open(&store, 1, 1, clock.clone()), clock, memory, store }
+    let others = Arc::new(Scripted::default());
+    Town { accounts: open(&store, 1, 1, clock.clone(), others.clone()), clock, memory, others, store }
 }
 
-fn open(store: &Arc<Store>, tenant: u32, seed: u64, clock: Arc<FakeClock>) -> Accounts {
+fn open(store: &Arc<Store>, tenant: u32, seed: u64, clock: Arc<FakeClock>, others: Arc<Scripted>) -> Accounts {
     let scope = Scope::new(store, TenantId(tenant)).unwrap();
     let name = format!("town{tenant}.test").try_into().unwrap();
-    Accounts::open(scope, name, clock, Arc::new(SeededRandom::new(seed)), Arc::new(Offline)).unwrap()
+    Accounts::open(scope, name, clock, Arc::new(SeededRandom::new(seed)), others).unwrap()
 }
 
 impl Town {
     /// Another tenant of the same store.
     pub(crate) fn neighbour(&self) -> Accounts {
-        open(&self.store, 2, 2, self.clock.clone())
+        open(&self.store, 2, 2, self.clock.clone(), self.others.clone())
     }
 
     /// The same tenant after a restart of the process.
     pub(crate) fn restart(self) -> Self {
         self.store.close();
         let store = Store::open(self.memory.clone()).unwrap();
-        Self { accounts: open(&store, 1, 99, self.clock.clone()), store, ..self }
+        Self { accounts: open(&store, 1, 99, self.clock.clone(), self.others.clone()), store, ..self }
     }
 
     pub(crate) fn advance(&self, by: Duration) {

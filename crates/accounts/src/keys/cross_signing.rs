@@ -2,12 +2,16 @@
 
 use std::time::Duration;
 
-use kernel::{Timestamp, id::UserId};
+use kernel::{
+    Timestamp,
+    id::{OwnedDeviceId, UserId},
+};
 use ruma_common::{CanonicalJsonObject, CanonicalJsonValue};
 use store::Batch;
 
 use super::{
     device::{KEY_OBJECT_BYTES_MAX, signing_key},
+    device_lists::Part,
     verify::{key_bytes, signature_by, signatures_of, signed_part, verifies, with_signatures},
 };
 use crate::{
@@ -39,10 +43,10 @@ impl Usage {
 }
 
 /// A checked cross-signing key: its public key, and the object as it was uploaded.
-struct Checked {
+pub(crate) struct Checked {
     usage: Usage,
-    public: String,
-    object: CanonicalJsonObject,
+    pub(crate) public: String,
+    pub(crate) object: CanonicalJsonObject,
 }
 
 impl Accounts {
@@ -98,10 +102,13 @@ impl Accounts {
             }
         }
         self.erase_own_signatures(&mut batch, user, &changed)?;
+        let devices = self.devices_signed_anew(user, &changed)?;
+        let mut parts: Vec<_> = devices.iter().map(|device| Part::Device(device)).collect();
+        parts.extend(changed.iter().any(|key| key.usage != Usage::UserSigning).then_some(Part::SigningKeys));
         for key in changed {
             self.put_cross_signing_key(&mut batch, user, key, &master)?;
         }
-        self.note_device_list(&mut batch, user)?;
+        self.note_device_list(&mut batch, user, &parts)?;
         self.commit(batch).await?;
         Ok(())
     }
@@ -145,6 +152,16 @@ impl Accounts {
             }
         }
         Ok(changed)
+    }
+
+    /// The user's devices, if these keys end the signatures on them.
+    fn devices_signed_anew(&self, user: &UserId, changed: &[&Checked]) -> Result<Vec<OwnedDeviceId>> {
+        let is_new = changed.iter().any(|key| key.usage == Usage::SelfSigning);
+        if !is_new || self.cross_signing_key(user, Usage::SelfSigning)?.is_none() {
+            return Ok(Vec::new());
+        }
+        let devices = self.scope().scan(&DEVICE_KEYS, (user,)).keys()?.into_iter();
+        Ok(devices.map(|(_, device)| device).collect())
     }
 
     fn put_cross_signing_key(&self, batch: &mut Batch, user: &UserId, key: &Checked, master: &str) -> Result<()> {
@@ -209,7 +226,7 @@ fn checked(user: &UserId, keys: &CrossSigningKeys) -> Result<Vec<Checked>> {
     Ok(checked)
 }
 
-fn check(user: &UserId, usage: Usage, text: &str) -> Result<Checked> {
+pub(crate) fn check(user: &UserId, usage: Usage, text: &str) -> Result<Checked> {
     let wrong = |what: &str| Error::BadJson(format!("The {} key {what}", usage.name()));
     let object = json::canonical_object(text, "a cross-signing key", KEY_OBJECT_BYTES_MAX)?;
     let owner = object.get("user_id").and_then(CanonicalJsonValue::as_str);
@@ -229,7 +246,7 @@ fn check(user: &UserId, usage: Usage, text: &str) -> Result<Checked> {
 }
 
 /// The one public key of a cross-signing key, which is also its name.
-fn public_key(object: &CanonicalJsonObject) -> Option<String> {
+pub(crate) fn public_key(object: &CanonicalJsonObject) -> Option<String> {
     let mut keys = object.get("keys")?.as_object()?.iter();
     let (name, key) = keys.next()?;
     let key = key.as_str()?;

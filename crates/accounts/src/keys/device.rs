@@ -14,6 +14,20 @@ pub(crate) const KEY_OBJECT_BYTES_MAX: usize = 16_384;
 /// A device that is not signed by itself is taken, as every server does, and distrusted by clients; one that is signed
 /// wrongly is refused.
 pub(crate) fn checked(user: &UserId, device: &DeviceId, text: &str) -> Result<CanonicalJsonObject> {
+    let object = shaped(user, device, text)?;
+    let own_key = format!("ed25519:{device}");
+    let own = signature_by(&object, user, &own_key);
+    if let Some(signature) = own
+        && !signing_key(&object, device).is_some_and(|key| verifies(&object, key, signature))
+    {
+        return Err(Error::InvalidSignature("The device's signature over its keys does not verify".to_owned()));
+    }
+    let own = own.map(|signature| (user.as_str(), own_key.as_str(), signature));
+    Ok(with_signatures(signed_part(&object), own))
+}
+
+/// Reads device keys that have the right shape and name this device; nothing is said of their signatures.
+pub(crate) fn shaped(user: &UserId, device: &DeviceId, text: &str) -> Result<CanonicalJsonObject> {
     let object = json::canonical_object(text, "device_keys", KEY_OBJECT_BYTES_MAX)?;
     if string(&object, "user_id")? != user.as_str() || string(&object, "device_id")? != device.as_str() {
         return Err(Error::InvalidParam("These device keys are another device's".to_owned()));
@@ -35,15 +49,7 @@ pub(crate) fn checked(user: &UserId, device: &DeviceId, text: &str) -> Result<Ca
     if !object.get("signatures").is_some_and(CanonicalJsonValue::is_object) {
         return Err(Error::BadJson("device_keys.signatures must be an object".to_owned()));
     }
-    let own_key = format!("ed25519:{device}");
-    let own = signature_by(&object, user, &own_key);
-    if let Some(signature) = own
-        && !signing_key(&object, device).is_some_and(|key| verifies(&object, key, signature))
-    {
-        return Err(Error::InvalidSignature("The device's signature over its keys does not verify".to_owned()));
-    }
-    let own = own.map(|signature| (user.as_str(), own_key.as_str(), signature));
-    Ok(with_signatures(signed_part(&object), own))
+    Ok(object)
 }
 
 /// The device's Ed25519 key.

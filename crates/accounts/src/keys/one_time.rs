@@ -22,7 +22,7 @@ pub const ONE_TIME_KEY_ALGORITHM: &str = "signed_curve25519";
 /// One-time keys that a device may have on the server.
 pub(crate) const ONE_TIME_KEYS_MAX: usize = 1_000;
 /// Devices of one claim.
-const REQUESTS_MAX: usize = 5_000;
+pub(crate) const REQUESTS_MAX: usize = 5_000;
 /// Times that a claim starts again because another took the same key.
 const ATTEMPTS_MAX: usize = 20;
 

@@ -11,6 +11,9 @@ use crate::{
     tables::{CROSS_SIGNING, DEVICE_KEYS, DEVICES, SIGNATURES},
 };
 
+/// Where the name of a device stands, in `unsigned`.
+pub(crate) const DISPLAY_NAME: &str = "device_display_name";
+
 /// (signer, key id, signature)
 type Signatures = Vec<(OwnedUserId, String, String)>;
 
@@ -30,8 +33,12 @@ impl Accounts {
         for ((_, device), text) in self.scope().scan(&DEVICE_KEYS, (user,)).rows()? {
             if devices.is_empty() || devices.contains(&device) {
                 let object = signed(json::stored_object(&text)?, &self.own_signatures(user, device.as_str())?);
-                let object = self.with_display_name(object, user, &device)?;
-                keys.devices.insert(device, json::text(&object)?);
+                // Other servers are not told the names of devices.
+                let name = match caller {
+                    Some(_) => self.scope().get(&DEVICES, (user, &*device))?.and_then(|row| row.display_name),
+                    None => None,
+                };
+                keys.devices.insert(device, json::text(&with_display_name(object, name))?);
             }
         }
         if let Some((public, object)) = self.cross_signing_key(user, Usage::Master)? {
@@ -56,7 +63,7 @@ impl Accounts {
     }
 
     /// The signature on the user's master key by the caller's current user-signing key, which nobody else sees.
-    fn signature_by_user(
+    pub(crate) fn signature_by_user(
         &self,
         caller: &UserId,
         user: &UserId,
@@ -67,23 +74,18 @@ impl Accounts {
         let signature = self.scope().get(&SIGNATURES, (user, master, caller, key_id.as_str()))?;
         Ok(signature.map(|signature| (caller.to_owned(), key_id, signature)))
     }
-
-    fn with_display_name(
-        &self,
-        mut object: CanonicalJsonObject,
-        user: &UserId,
-        device: &OwnedDeviceId,
-    ) -> Result<CanonicalJsonObject> {
-        let name = self.scope().get(&DEVICES, (user, &**device))?.and_then(|row| row.display_name);
-        if let Some(name) = name {
-            let unsigned = BTreeMap::from([("device_display_name".to_owned(), name.into())]);
-            object.insert("unsigned".to_owned(), CanonicalJsonValue::Object(unsigned));
-        }
-        Ok(object)
-    }
 }
 
-fn signed(object: CanonicalJsonObject, signatures: &Signatures) -> CanonicalJsonObject {
+/// Device keys with the name that people gave the device.
+pub(crate) fn with_display_name(mut object: CanonicalJsonObject, name: Option<String>) -> CanonicalJsonObject {
+    if let Some(name) = name {
+        let unsigned = BTreeMap::from([(DISPLAY_NAME.to_owned(), name.into())]);
+        object.insert("unsigned".to_owned(), CanonicalJsonValue::Object(unsigned));
+    }
+    object
+}
+
+pub(crate) fn signed(object: CanonicalJsonObject, signatures: &Signatures) -> CanonicalJsonObject {
     let signatures = signatures.iter().map(|(signer, key_id, signature)| (signer.as_str(), &**key_id, &**signature));
     with_signatures(object, signatures)
 }

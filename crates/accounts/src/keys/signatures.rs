@@ -1,7 +1,7 @@
 //! Uploaded signatures: each is verified, and only the three relationships of the specification are taken (hazard K1):
 //! a device signs its user's master key, a self-signing key its user's devices, a user-signing key others' master keys.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::Duration};
 
 use kernel::{
     Kind,
@@ -11,19 +11,26 @@ use ruma_common::CanonicalJsonObject;
 use store::Batch;
 
 use super::{
-    cross_signing::Usage,
+    cross_signing::{Usage, public_key},
     device::{KEY_OBJECT_BYTES_MAX, signing_key},
+    device_lists::Part,
     verify::{signature_by, signatures_of, signed_part, verifies},
 };
 use crate::{
-    Accounts, Change, Error, Result, SignatureFailure, TOPIC, json,
-    tables::{SIGNATURES, SIGNED},
+    Accounts, Change, Error, RemoteAnswer, RemoteError, Result, SharedSince, SignatureFailure, TOPIC, UserKeys, Wanted,
+    json,
+    tables::{DEVICE_KEYS, SIGNATURES, SIGNED},
 };
 
 /// Objects of one upload.
 const OBJECTS_MAX: usize = 1_000;
+/// How long other servers have to give the master keys of their users.
+const MASTERS_WITHIN: Duration = Duration::from_secs(10);
 
 type Failures = BTreeMap<OwnedUserId, BTreeMap<String, SignatureFailure>>;
+
+/// Master keys of users of other servers, and the servers that did not give them.
+type Masters = RemoteAnswer<BTreeMap<OwnedUserId, UserKeys>>;
 
 /// A signature that holds: the id of the key that made it, and the signature.
 type Verified = (String, String);
@@ -42,19 +49,20 @@ impl Accounts {
         if signed.values().map(BTreeMap::len).sum::<usize>() > OBJECTS_MAX {
             return Err(Error::TooMany { what: "signed objects", limit: OBJECTS_MAX });
         }
+        let masters = self.remote_masters(user, signed.keys()).await?;
         let _changing = self.change(user).await;
         let mut batch = self.scope().batch();
         let mut failures = Failures::new();
         for (owner, objects) in signed {
-            let mut taken = false;
+            let mut taken = Vec::new();
             for (target, text) in objects {
-                match self.verify_upload(user, &owner, &target, &text) {
+                match self.verify_upload(user, &owner, &target, &text, &masters) {
                     Ok(signatures) => {
-                        taken = true;
                         for (key_id, signature) in signatures {
                             let key = (&*owner, target.as_str(), user, key_id.as_str());
                             batch.put(&SIGNATURES, key, &signature);
                         }
+                        taken.push(target);
                     }
                     Err(error) => {
                         let failure = failure(error)?;
@@ -62,8 +70,8 @@ impl Accounts {
                     }
                 }
             }
-            if taken {
-                self.note_signed(&mut batch, user, &owner)?;
+            if !taken.is_empty() {
+                self.note_signed(&mut batch, user, &owner, &taken)?;
             }
         }
         if !batch.is_empty() {
@@ -72,9 +80,15 @@ impl Accounts {
         Ok(failures)
     }
 
-    fn note_signed(&self, batch: &mut Batch, user: &UserId, owner: &OwnedUserId) -> Result<()> {
+    /// Notes that these keys of the owner's, devices or master key, were signed.
+    fn note_signed(&self, batch: &mut Batch, user: &UserId, owner: &OwnedUserId, signed: &[String]) -> Result<()> {
         if *user == **owner {
-            return self.note_device_list(batch, user);
+            let mut parts = Vec::new();
+            for target in signed {
+                let is_device = self.scope().has(&DEVICE_KEYS, (user, <&DeviceId>::from(target.as_str())))?;
+                parts.push(if is_device { Part::Device(target.as_str().into()) } else { Part::SigningKeys });
+            }
+            return self.note_device_list(batch, user, &parts);
         }
         // Nobody but the signer sees this signature.
         let stamp = batch.stamp();
@@ -83,10 +97,27 @@ impl Accounts {
         Ok(())
     }
 
-    fn verify_upload(&self, user: &UserId, owner: &UserId, target: &str, text: &str) -> Result<Vec<Verified>> {
+    /// The keys of those of the owners who are of other servers: kept ones if nothing was missed, or what their servers say.
+    async fn remote_masters(&self, user: &UserId, owners: impl Iterator<Item = &OwnedUserId>) -> Result<Masters> {
+        let (mut wanted, mut shared) = (Wanted::new(), SharedSince::new());
+        for owner in owners.filter(|owner| !self.is_local(owner)) {
+            wanted.insert(owner.clone(), Vec::new());
+            shared.extend(self.list_asked(owner)?.map(|asked| (owner.clone(), asked)));
+        }
+        self.query_remote_keys(user, &wanted, &shared, MASTERS_WITHIN).await
+    }
+
+    fn verify_upload(
+        &self,
+        user: &UserId,
+        owner: &UserId,
+        target: &str,
+        text: &str,
+        masters: &Masters,
+    ) -> Result<Vec<Verified>> {
         let object = json::canonical_object(text, "the signed object", KEY_OBJECT_BYTES_MAX)?;
         let found = if owner != user {
-            self.verify_by_user_signing(user, owner, target, &object)?.into_iter().collect()
+            self.verify_by_user_signing(user, owner, target, &object, masters)?.into_iter().collect()
         } else if let Some(keys) = self.device_keys(user, target.into())? {
             self.verify_by_self_signing(user, &keys, &object)?.into_iter().collect()
         } else {
@@ -117,8 +148,13 @@ impl Accounts {
         owner: &UserId,
         target: &str,
         object: &CanonicalJsonObject,
+        masters: &Masters,
     ) -> Result<Option<Verified>> {
-        let (_, stored) = self.master_key(owner, target)?;
+        let stored = if self.is_local(owner) {
+            self.master_key(owner, target)?.1
+        } else {
+            remote_master_key(masters, owner, target)?
+        };
         same_key(&stored, object)?;
         match self.cross_signing_key(user, Usage::UserSigning)? {
             Some((public, _)) => verified(user, &public, &public, object),
@@ -156,6 +192,16 @@ impl Accounts {
         }
         Ok(())
     }
+}
+
+/// The master key of another server's user, if `target` is its public part.
+fn remote_master_key(masters: &Masters, owner: &UserId, target: &str) -> Result<CanonicalJsonObject> {
+    if masters.failures.contains(owner.server_name()) {
+        return Err(RemoteError::Unreachable(owner.server_name().to_owned()).into());
+    }
+    let master = masters.found.get(owner).and_then(|keys| keys.master.as_deref());
+    let master = master.map(json::stored_object).transpose()?;
+    master.filter(|key| public_key(key).is_some_and(|public| public == target)).ok_or(Error::NotFound("key"))
 }
 
 /// The signature by this key over the object: `None` if there is none.

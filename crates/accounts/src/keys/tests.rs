@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::{
-    Accounts, ClaimRequest, Error, SessionKind, Tokens,
+    Accounts, ClaimRequest, Error, PublicKeys, SessionKind, Tokens,
     testing::{
         Pen, Town, cross_signing, cross_signing_key, curve_key, device, device_keys, one_time_keys, town, upload_device,
     },
@@ -428,4 +428,43 @@ async fn a_query_names_devices_or_wants_all() {
     assert_eq!(names(&["OTHER".into(), "GHOST".into()]), [<&DeviceId>::from("OTHER")]);
     let ghost: OwnedUserId = "@ghost:town1.test".try_into().unwrap();
     assert_eq!(town.accounts.query_keys(Some(alice), &ghost, &[]).unwrap(), None);
+}
+
+/// A user of another server: the signature is kept here and shown to its maker alone.
+#[tokio::test]
+async fn a_master_key_of_another_server_is_signed_for_ones_own_eyes() {
+    let (town, [alice, bob], [a, _]) = two_signers().await;
+    let abroad: OwnedUserId = "@carl:abroad.test".try_into().unwrap();
+    let [master, self_signing, unused] = [50, 51, 52].map(Pen::new);
+    let keys = cross_signing(&abroad, [&master, &self_signing, &unused]);
+    let (text, key) = (json(keys.master.as_ref().unwrap()), master.public());
+    let signed = a[2].sign(text.clone(), &alice, &a[2].public());
+    // Their server does not answer, or knows of another key: nothing can be said.
+    let before = town.rows();
+    assert_eq!(sign(&town, &alice, &abroad, &key, &signed).await, Some(Kind::Unavailable));
+    let answer = |key: &Pen| PublicKeys {
+        master: BTreeMap::from([(abroad.clone(), cross_signing_key(&abroad, "master", key).to_string())]),
+        ..PublicKeys::default()
+    };
+    let answers = |key: &Pen| town.others.script().keys.insert("abroad.test".try_into().unwrap(), answer(key));
+    answers(&unused);
+    assert_eq!(sign(&town, &alice, &abroad, &key, &signed).await, Some(Kind::NotFound));
+    answers(&master);
+    let forged = a[1].sign(text.clone(), &alice, &a[2].public());
+    assert_eq!(sign(&town, &alice, &abroad, &key, &forged).await, Some(Kind::InvalidSignature));
+    assert!(town.rows() == before);
+
+    let start = town.accounts.position();
+    assert_eq!(sign(&town, &alice, &abroad, &key, &signed).await, None);
+    assert_eq!(town.accounts.signed_users(&alice, start, Position::END).unwrap(), [&*abroad]);
+    assert!(town.accounts.device_list_changes(start, Position::END).unwrap().is_empty(), "it concerns nobody else");
+    let by_alice = async |caller: &UserId| {
+        let wanted = BTreeMap::from([(abroad.clone(), Vec::new())]);
+        let within = std::time::Duration::from_secs(10);
+        let answer = town.accounts.query_remote_keys(caller, &wanted, &BTreeMap::new(), within).await.unwrap();
+        let master = answer.found[&abroad].master.clone().unwrap();
+        !signatures(&master)[alice.as_str()][format!("ed25519:{}", a[2].public())].is_null()
+    };
+    assert!(by_alice(&alice).await);
+    assert!(!by_alice(&bob).await);
 }

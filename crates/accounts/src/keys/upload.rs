@@ -8,6 +8,7 @@ use store::{Batch, Stamp};
 
 use super::{
     KeyUpload, device,
+    device_lists::Part,
     one_time::ONE_TIME_KEYS_MAX,
     verify::{key_bytes, signed_part},
 };
@@ -23,10 +24,10 @@ const KEY_ID_BYTES_MAX: usize = 255;
 const FALLBACK_KEYS_MAX: usize = 16;
 
 /// A checked one-time or fallback key.
-struct Key {
-    algorithm: String,
-    key_id: String,
-    json: String,
+pub(crate) struct Key {
+    pub(crate) algorithm: String,
+    pub(crate) key_id: String,
+    pub(crate) json: String,
 }
 
 impl Accounts {
@@ -61,7 +62,7 @@ impl Accounts {
                     self.erase_signatures(&mut batch, user, device)?;
                 }
                 batch.put(&DEVICE_KEYS, (user, device), &json::text(&keys)?);
-                self.note_device_list(&mut batch, user)?;
+                self.note_device_list(&mut batch, user, &[Part::Device(device)])?;
             }
         }
         let added = self.add_one_time_keys(&mut batch, stamp, (user, device), one_time, fresh)?;
@@ -142,32 +143,33 @@ fn checked_keys(keys: BTreeMap<String, String>) -> Result<Vec<Key>> {
     if keys.len() > ONE_TIME_KEYS_MAX {
         return Err(Error::TooMany { what: "one-time keys", limit: ONE_TIME_KEYS_MAX });
     }
-    let keys = keys.into_iter().map(|(key_id, text)| {
-        let wrong = |what: &str| Error::BadJson(format!("one-time key {key_id}: {what}"));
-        if key_id.len() > KEY_ID_BYTES_MAX {
-            return Err(Error::TooLarge { what: "a key id", limit: KEY_ID_BYTES_MAX });
-        }
-        let (algorithm, name) = key_id.split_once(':').ok_or_else(|| wrong("the id must be algorithm:name"))?;
-        if algorithm.is_empty() || name.is_empty() {
-            return Err(wrong("the id must be algorithm:name"));
-        }
-        let value = json::canonical_value(&text, "a one-time key", KEY_BYTES_MAX)?;
-        let (key, signed) = match &value {
-            CanonicalJsonValue::String(key) => (Some(key.as_str()), true),
-            CanonicalJsonValue::Object(object) => (
-                object.get("key").and_then(CanonicalJsonValue::as_str),
-                object.get("signatures").is_some_and(CanonicalJsonValue::is_object),
-            ),
-            _ => return Err(wrong("must be a string or an object")),
-        };
-        if key.and_then(key_bytes).is_none() {
-            return Err(wrong("must have a key of 32 bytes in base64"));
-        }
-        if !signed {
-            return Err(wrong("must have signatures"));
-        }
-        let algorithm = algorithm.to_owned();
-        Ok(Key { algorithm, json: value.to_string(), key_id })
-    });
-    keys.collect()
+    keys.into_iter().map(|(key_id, text)| checked_key(key_id, &text)).collect()
+}
+
+pub(crate) fn checked_key(key_id: String, text: &str) -> Result<Key> {
+    let wrong = |what: &str| Error::BadJson(format!("one-time key {key_id}: {what}"));
+    if key_id.len() > KEY_ID_BYTES_MAX {
+        return Err(Error::TooLarge { what: "a key id", limit: KEY_ID_BYTES_MAX });
+    }
+    let (algorithm, name) = key_id.split_once(':').ok_or_else(|| wrong("the id must be algorithm:name"))?;
+    if algorithm.is_empty() || name.is_empty() {
+        return Err(wrong("the id must be algorithm:name"));
+    }
+    let value = json::canonical_value(text, "a one-time key", KEY_BYTES_MAX)?;
+    let (key, signed) = match &value {
+        CanonicalJsonValue::String(key) => (Some(key.as_str()), true),
+        CanonicalJsonValue::Object(object) => (
+            object.get("key").and_then(CanonicalJsonValue::as_str),
+            object.get("signatures").is_some_and(CanonicalJsonValue::is_object),
+        ),
+        _ => return Err(wrong("must be a string or an object")),
+    };
+    if key.and_then(key_bytes).is_none() {
+        return Err(wrong("must have a key of 32 bytes in base64"));
+    }
+    if !signed {
+        return Err(wrong("must have signatures"));
+    }
+    let algorithm = algorithm.to_owned();
+    Ok(Key { algorithm, json: value.to_string(), key_id })
 }

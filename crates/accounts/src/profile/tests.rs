@@ -47,3 +47,22 @@ async fn what_is_wrong_or_too_much_is_refused_and_nothing_changes() {
     assert!(matches!(accounts.delete_profile_field(&alice, "displayname".into()).await, Err(Error::Forbidden(_))));
     assert_eq!(accounts.profile(&alice).unwrap(), before);
 }
+
+#[tokio::test]
+async fn other_servers_are_told_of_users_of_this_one_field_by_field() {
+    let town = town();
+    let accounts = &town.accounts;
+    let (alice, gone) = (town.person("alice").await, town.person("gone").await);
+    accounts.rename(&alice, "Alice").await.unwrap();
+    accounts.set_profile_field(&alice, "m.tz".into(), "\"Europe/Paris\"").await.unwrap();
+    let told = |field: Option<&str>| Value::Object(accounts.profile_for(&alice, field).unwrap());
+    assert_eq!(told(None), serde_json::json!({ "displayname": "Alice", "m.tz": "Europe/Paris" }));
+    assert_eq!(told(Some("displayname")), serde_json::json!({ "displayname": "Alice" }));
+    assert_eq!(told(Some("avatar_url")), serde_json::json!({}));
+    accounts.deactivate(&gone).await.unwrap();
+    assert!(accounts.profile_for(&gone, None).unwrap().is_empty());
+    for nobody in ["@nobody:town1.test", "@bob:abroad.test"] {
+        let nobody: kernel::id::OwnedUserId = nobody.try_into().unwrap();
+        assert!(matches!(accounts.profile_for(&nobody, None), Err(Error::NoSuchUser)));
+    }
+}

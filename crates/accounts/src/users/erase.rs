@@ -77,7 +77,7 @@ impl Accounts {
         self.erase_rows(&BACKUPS, (user,)).await?;
         let mut batch = self.scope().batch();
         if !self.scope().scan(&CROSS_SIGNING, (user,)).keys()?.is_empty() {
-            self.note_device_list(&mut batch, user)?;
+            self.note_device_list(&mut batch, user, &[])?;
         }
         for key in self.scope().scan(&CROSS_SIGNING, (user,)).keys()? {
             batch.delete(&CROSS_SIGNING, key);

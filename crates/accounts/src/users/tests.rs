@@ -199,8 +199,8 @@ async fn deactivation_leaves_the_id_and_the_identity_only() {
 
     accounts.deactivate(&alice).await.unwrap();
 
-    // The feed, users, identities, and the record that the device list changed.
-    assert_eq!(town.tables_with(alice.as_str()), [0x0201, 0x0202, 0x0213, 0x02, 0x0214]);
+    // The feed, users, identities, and the record that the device list changed, of which other servers are still to be told.
+    assert_eq!(town.tables_with(alice.as_str()), [0x0201, 0x0202, 0x0213, 0x02, 0x0214, 0x0227]);
     assert!(town.tables_with("yyyy").is_empty() && town.tables_with("a@b.fr").is_empty());
     assert!(accounts.by_identity("https://idp.test", "1").unwrap().unwrap().deactivated);
     assert!(matches!(accounts.create_user(with_identity("alice", "2", "a@b.fr")).await, Err(Error::UserInUse)));

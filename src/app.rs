@@ -60,7 +60,7 @@ impl App {
         let client = client::Town {
             server_name: server_name.clone(),
             settings: config.client_settings(),
-            sync: client::Sync::new(&scope, accounts.clone(), rooms.clone()),
+            sync: client::Sync::new(&scope, rooms.clone()),
             accounts: accounts.clone(),
             rooms: rooms.clone(),
             directory,

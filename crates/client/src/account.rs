@@ -8,6 +8,7 @@ mod filters;
 mod identifiers;
 mod moderation;
 mod mutual_rooms;
+mod openid;
 mod presence;
 mod profile;
 mod push_rules;
@@ -33,6 +34,7 @@ pub(crate) fn routes(routes: &mut web::Routes<Town>) {
     identifiers::routes(routes);
     moderation::routes(routes);
     mutual_rooms::routes(routes);
+    openid::routes(routes);
     presence::routes(routes);
     profile::routes(routes);
     push_rules::routes(routes);

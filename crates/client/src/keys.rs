@@ -6,13 +6,20 @@ mod claim;
 mod cross_signing;
 mod query;
 mod send_to_device;
+mod sharing;
 mod signatures;
 mod upload;
+
+use std::time::Duration;
 
 use kernel::id::ServerName;
 use serde_json::{Value, json};
 
 use crate::Town;
+
+/// How long other servers have to answer, unless a client says otherwise, and at most.
+const WITHIN: Duration = Duration::from_secs(10);
+const WITHIN_MAX: Duration = Duration::from_secs(30);
 
 pub(crate) fn routes(routes: &mut web::Routes<Town>) {
     backup::routes(routes);

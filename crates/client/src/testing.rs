@@ -7,6 +7,8 @@
 //! site.put(&alice, "/_matrix/client/v3/…", json!({})).await.refused(403, "M_FORBIDDEN");
 //! ```
 
+mod others;
+
 use std::{net::Ipv4Addr, sync::Arc};
 
 use accounts::{Accounts, NewSession, NewUser, SessionKind, UserKind};
@@ -24,6 +26,8 @@ use rooms::Rooms;
 use serde_json::Value;
 use store::{Scope, Store, memory::Memory};
 
+pub(crate) use others::Others;
+
 use crate::{Settings, Town};
 
 pub(crate) const SERVER_NAME: &str = "metz.example";
@@ -33,6 +37,7 @@ pub(crate) const BASE_URL: &str = "https://matrix.metz.example";
 pub(crate) struct TestSite {
     pub(crate) town: Arc<Town>,
     pub(crate) clock: Arc<FakeClock>,
+    pub(crate) others: Arc<Others>,
     site: web::Site<Town>,
 }
 
@@ -81,15 +86,10 @@ impl TestSite {
         let server_name: OwnedServerName = SERVER_NAME.try_into().unwrap();
         let store = Store::open(engine.clone()).unwrap();
         let scope = Scope::new(&store, TenantId(1)).unwrap();
+        let others = Arc::new(Others::default());
         let (time, chance) = (clock.clone() as Arc<dyn Clock>, random.clone());
-        let accounts = Accounts::open(
-            scope.clone(),
-            server_name.clone(),
-            time.clone(),
-            chance.clone(),
-            Arc::new(accounts::Offline),
-        )
-        .unwrap();
+        let accounts =
+            Accounts::open(scope.clone(), server_name.clone(), time.clone(), chance.clone(), others.clone()).unwrap();
         let secret = events::Signer::generate_secret(random.as_ref());
         let signer = events::Signer::from_secret(server_name.clone(), "1", &secret).unwrap();
         let rooms = Rooms::open(
@@ -105,7 +105,7 @@ impl TestSite {
         let town = Arc::new(Town {
             server_name,
             settings: Settings { base_url: BASE_URL.to_owned(), support: Some("dsi@metz.example".to_owned()) },
-            sync: crate::Sync::new(&scope, accounts.clone(), rooms.clone()),
+            sync: crate::Sync::new(&scope, rooms.clone()),
             accounts,
             rooms,
             directory,
@@ -116,7 +116,7 @@ impl TestSite {
         let limiter = Arc::new(web::Limiter::new(web::Limits::off(), time));
         let hosts = Arc::new(web::Hosts::only(town.clone()));
         let site = web::Site::new(hosts, crate::routes(), limiter, web::Proxies::default()).unwrap();
-        Self { town, clock, site }
+        Self { town, clock, others, site }
     }
 
     /// An agent whose name is `Alice Exemple [Metz]` for the localpart `alice`, signed in with the device `ALICE1`.

@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
-use accounts::{Profile, ProfileField};
+use accounts::{Profile, ProfileField, RemoteError};
 use http::StatusCode;
 use kernel::id::UserId;
 use ruma_client_api::profile::{delete_profile_field, get_profile, get_profile_field, set_profile_field};
-use serde_json::{Map, Value};
+use serde_json::Map;
 use web::Json;
 
 use super::{not_found, own};
@@ -24,12 +24,13 @@ pub(super) fn routes(routes: &mut web::Routes<Town>) {
 }
 
 async fn get(town: Arc<Town>, _: web::Caller, ask: get_profile::v3::Request) -> web::Result<Json> {
-    Json::of(&shown(profile(&town, &ask.user_id)?)?)
+    Json::of(&profile(&town, &ask.user_id, None).await?.shown()?)
 }
 
 async fn get_field(town: Arc<Town>, _: web::Caller, ask: get_profile_field::v3::Request) -> web::Result<Json> {
-    let mut all = shown(profile(&town, &ask.user_id)?)?;
     let field = ask.field.as_str();
+    check_length(field)?;
+    let mut all = profile(&town, &ask.user_id, Some(field)).await?.shown()?;
     match all.remove(field) {
         Some(value) => Json::of(&Map::from_iter([(field.to_owned(), value)])),
         // Clients have always taken an empty object for "no name" and "no avatar".
@@ -73,19 +74,28 @@ async fn show_in_rooms(town: &Town, user: &UserId, field: &str, changed: bool) -
     Ok(())
 }
 
-fn profile(town: &Town, user: &UserId) -> web::Result<Profile> {
-    town.accounts.profile(user)?.ok_or_else(|| not_found("There is no such user"))
+/// The profile of a user of this server, or what another server says of its user: this field, or all.
+async fn profile(town: &Town, user: &UserId, field: Option<&str>) -> web::Result<Profile> {
+    if town.accounts.is_local(user) {
+        return town.accounts.profile(user)?.ok_or_else(|| not_found("There is no such user"));
+    }
+    town.accounts.remote_profile(user, field).await.map_err(|error| match error {
+        accounts::Error::Remote(error) => unknown_there(&error),
+        other => other.into(),
+    })
 }
 
-/// The profile as one object: the fields beside name and avatar.
-fn shown(profile: Profile) -> web::Result<Map<String, Value>> {
-    let mut all = Map::new();
-    for (field, text) in profile.fields {
-        all.insert(field, serde_json::to_value(crate::stored::value(text)?).unwrap_or_default());
+/// What a client is told when another server gives no profile: never that server's own words (hazard F14).
+fn unknown_there(error: &RemoteError) -> web::Error {
+    match error {
+        RemoteError::NotFound(_) | RemoteError::NotAllowed(_) => not_found("There is no such user"),
+        RemoteError::Refused { status: 403, .. } => not_found("This profile is not shown"),
+        error => {
+            tracing::info!(%error, "another server gives no profile");
+            let message = "The user's server does not answer";
+            web::Error::custom(StatusCode::BAD_GATEWAY, "M_UNKNOWN", message)
+        }
     }
-    all.extend(profile.display_name.map(|name| ("displayname".to_owned(), name.into())));
-    all.extend(profile.avatar_url.map(|url| ("avatar_url".to_owned(), url.into())));
-    Ok(all)
 }
 
 fn check_length(field: &str) -> web::Result<()> {

@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
+use accounts::{RemoteError, RemoteResult};
 use http::Method;
-use kernel::id::OwnedRoomId;
+use kernel::id::{OwnedRoomId, OwnedUserId, UserId};
 use rooms::{CreateRoom, Preset};
 use serde_json::{Map, Value, json};
 
@@ -291,4 +292,70 @@ async fn mutual_rooms_are_those_that_both_are_in() {
     site.get(&alice, &own).await.refused(400, "M_INVALID_PARAM");
     let stranger = "/_matrix/client/v1/mutual_rooms?user_id=@nobody:metz.example";
     assert_eq!(site.get(&alice, stranger).await.ok(), json!({ "count": 0, "joined": [] }));
+}
+
+/// Hazard F14: whatever another server answers, the client is told nothing that concerns its own session.
+#[tokio::test]
+async fn profiles_of_other_servers_are_shown_and_their_errors_are_not() {
+    let site = TestSite::open();
+    let alice = site.person("alice").await;
+    let bob: OwnedUserId = "@bob:nancy.example".try_into().unwrap();
+    let profile = format!("{V3}/profile/{bob}");
+    let nancy = || bob.server_name().to_owned();
+    let say = |answer: RemoteResult<&str>| {
+        site.clock.advance(Duration::from_secs(60));
+        site.others.script().profiles.insert(bob.clone(), answer.map(str::to_owned));
+    };
+    say(Ok(r#"{"displayname":"Bob","avatar_url":"mxc://nancy.example/b","m.tz":"Europe/Paris"}"#));
+    let all = site.get(&alice, &profile).await.ok();
+    assert_eq!(all, json!({ "displayname": "Bob", "avatar_url": "mxc://nancy.example/b", "m.tz": "Europe/Paris" }));
+    assert_eq!(site.get(&alice, &format!("{profile}/displayname")).await.ok(), json!({ "displayname": "Bob" }));
+    assert_eq!(site.get(&alice, &format!("{profile}/m.tz")).await.ok(), json!({ "m.tz": "Europe/Paris" }));
+    site.get(&alice, &format!("{profile}/m.other")).await.refused(404, "M_NOT_FOUND");
+    site.get(&alice, &format!("{profile}/{}", "x".repeat(256))).await.refused(400, "M_KEY_TOO_LARGE");
+    let asked = std::mem::take(&mut site.others.script().asked);
+    assert_eq!(asked.len(), 4, "{asked:?}");
+
+    let refused = |status, errcode: &str| {
+        let (errcode, text) = (errcode.to_owned(), "sign out now".to_owned());
+        Err(RemoteError::Refused { server: nancy(), status, errcode, text })
+    };
+    for (answer, status, errcode) in [
+        (refused(401, "M_UNKNOWN_TOKEN"), 502, "M_UNKNOWN"),
+        (refused(401, "M_MISSING_TOKEN"), 502, "M_UNKNOWN"),
+        (refused(403, "M_FORBIDDEN"), 404, "M_NOT_FOUND"),
+        (refused(429, "M_LIMIT_EXCEEDED"), 502, "M_UNKNOWN"),
+        (refused(500, "M_UNKNOWN"), 502, "M_UNKNOWN"),
+        (Err(RemoteError::NotFound(nancy())), 404, "M_NOT_FOUND"),
+        (Err(RemoteError::NotAllowed(nancy())), 404, "M_NOT_FOUND"),
+        (Err(RemoteError::Unreachable(nancy())), 502, "M_UNKNOWN"),
+        (Ok("[]"), 502, "M_UNKNOWN"),
+    ] {
+        say(answer);
+        for path in [&profile, &format!("{profile}/displayname")] {
+            let body = site.get(&alice, path).await.refused(status, errcode);
+            assert!(!body.to_string().contains("sign out") && body["soft_logout"].is_null(), "{body}");
+        }
+    }
+    site.get(&alice, &format!("{V3}/account/whoami")).await.ok();
+    // Users of this server are asked of nobody.
+    site.others.script().asked.clear();
+    site.get(&alice, &format!("{V3}/profile/@nobody:metz.example")).await.refused(404, "M_NOT_FOUND");
+    assert!(site.others.script().asked.is_empty());
+}
+
+#[tokio::test]
+async fn an_openid_token_names_its_user_and_opens_nothing() {
+    let site = TestSite::open();
+    let (alice, bob) = (site.person("alice").await, site.person("bob").await);
+    let path = |user: &UserId| format!("{V3}/user/{user}/openid/request_token");
+    let given = site.post(&alice, &path(&alice.user), json!({})).await.ok();
+    assert_eq!((&given["token_type"], &given["matrix_server_name"]), (&json!("Bearer"), &json!("metz.example")));
+    assert_eq!(given["expires_in"], 3600);
+    let token = given["access_token"].as_str().unwrap();
+    assert_eq!(site.town.accounts.openid_user(token).unwrap(), alice.user);
+    let thief = Person { token: token.to_owned(), ..alice.clone() };
+    site.get(&thief, &format!("{V3}/account/whoami")).await.refused(401, "M_UNKNOWN_TOKEN");
+    site.post(&bob, &path(&alice.user), json!({})).await.refused(403, "M_FORBIDDEN");
+    site.ask(Method::POST, None, &path(&alice.user), Some(json!({}))).await.refused(401, "M_MISSING_TOKEN");
 }

@@ -1,5 +1,7 @@
 //! Encryption keys and to-device messages over HTTP, with real signatures.
 
+mod others;
+
 use base64::{Engine, engine::general_purpose::STANDARD_NO_PAD};
 use ed25519_dalek::{Signer, SigningKey};
 use http::Method;

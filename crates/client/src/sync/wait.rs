@@ -9,10 +9,10 @@ use std::{
 };
 
 use ::rooms::{Change as RoomChange, Membership, Rooms};
-use accounts::{Accounts, Change as AccountChange};
+use accounts::Change as AccountChange;
 use kernel::{
     Position,
-    id::{OwnedUserId, RoomId, UserId},
+    id::{OwnedRoomId, OwnedUserId, RoomId, UserId},
 };
 use parking_lot::Mutex;
 use store::{Announcement, Scope, feed::Announcements};
@@ -31,7 +31,6 @@ pub struct Sync {
 }
 
 struct Inner {
-    accounts: Accounts,
     rooms: Rooms,
     waiting: Mutex<HashMap<OwnedUserId, Vec<Arc<Notify>>>>,
     touched: Mutex<Touched>,
@@ -47,10 +46,9 @@ struct Touched {
 
 impl Sync {
     /// Begins to follow the tenant's feed; needs a tokio runtime.
-    pub fn new(scope: &Scope, accounts: Accounts, rooms: Rooms) -> Self {
+    pub fn new(scope: &Scope, rooms: Rooms) -> Self {
         let touched = Touched { from: Position::END, last: HashMap::new() };
         let inner = Arc::new(Inner {
-            accounts,
             rooms,
             waiting: Mutex::default(),
             touched: Mutex::new(touched),
@@ -159,7 +157,9 @@ impl Inner {
             touched.last.clear();
             touched.from = announcement.position;
         }
-        touched.last.insert(change.user().to_owned(), announcement.position);
+        if let Some(user) = change.user() {
+            touched.last.insert(user.to_owned(), announcement.position);
+        }
     }
 
     fn wake_for(&self, announcement: &Announcement) {
@@ -185,7 +185,7 @@ impl Inner {
         } else if announcement.topic == accounts::TOPIC {
             match announcement.read::<AccountChange>() {
                 Ok(AccountChange::DeviceKeys { user }) => self.wake_acquaintances(&user),
-                Ok(change) => self.wake_user(change.user()),
+                Ok(change) => change.user().into_iter().for_each(|user| self.wake_user(user)),
                 Err(_) => self.wake_all(),
             }
         }
@@ -202,7 +202,7 @@ impl Inner {
     }
 
     /// Wakes the waiting whose rooms are such; one whose rooms cannot be read is woken too.
-    fn wake_where(&self, concerned: impl Fn(&UserId) -> bool) {
+    fn wake_where(&self, mut concerned: impl FnMut(&UserId) -> bool) {
         let users: Vec<OwnedUserId> = self.waiting.lock().keys().cloned().collect();
         users.iter().filter(|user| concerned(user)).for_each(|user| self.wake_user(user));
     }
@@ -214,15 +214,19 @@ impl Inner {
         });
     }
 
+    /// Wakes the user, who may be of another server, and those who share a room with them.
     fn wake_acquaintances(&self, user: &UserId) {
-        let joined = self.rooms.joined_rooms(user).unwrap_or_default();
+        // Each room is looked at once, however many of those who wait are in it.
+        let mut known: HashMap<OwnedRoomId, bool> = HashMap::new();
+        let mut is_in = |room: &RoomId| {
+            *known.entry(room.to_owned()).or_insert_with(|| {
+                let membership = self.rooms.membership(room, user);
+                membership.map_or(true, |membership| membership == Some(Membership::Join))
+            })
+        };
         self.wake_where(|other| {
-            let rooms = self.rooms.rooms_of(other);
-            other == user
-                || rooms.map_or(true, |rooms| {
-                    joined.iter().any(|id| rooms.get(id).is_some_and(|r| r.room.membership == Membership::Join))
-                })
+            let rooms = self.rooms.joined_rooms(other);
+            other == user || rooms.map_or(true, |rooms| rooms.iter().any(|room| is_in(room)))
         });
-        debug_assert!(self.accounts.is_local(user), "device lists of local users only are announced");
     }
 }

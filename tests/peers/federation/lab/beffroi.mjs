@@ -94,7 +94,7 @@ class Town {
         return this.user(userId);
     }
 
-    /** It takes any sign of life of a server as a reason to try again, and the lab gives one. */
+    /** It takes any sign of life of a server as a reason to try again. */
     async retry() {}
 
     listeners() {

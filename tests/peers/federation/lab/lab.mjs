@@ -18,6 +18,8 @@ const POLL_MS = 100;
 export class Lab {
     servers = [];
     #people = 0;
+    /** Server → the person who hails others. */
+    #watchmen = new Map();
 
     /**
      * `kinds`: "beffroi" or "synapse" for each server. All of one lab's Beffroi are towns of one process, unless `apart`.
@@ -60,11 +62,21 @@ export class Lab {
         servers.forEach(({ front }) => front.cut());
     }
 
-    /** The network is back, and everybody is told to try again. */
+    /** The network is back: each server is told to try the others again, and gives them a sign of life. */
     async mend() {
         this.fronts.forEach((front) => front.mend());
         const pairs = this.servers.flatMap((one) => this.servers.filter((other) => other !== one).map((other) => [one, other]));
-        await Promise.all(pairs.map(([one, other]) => one.retry(other.serverName)));
+        await Promise.all(pairs.map(async ([one, other]) => {
+            await one.retry(other.serverName);
+            await this.#hail(one, other);
+        }));
+    }
+
+    /** Somebody here asks somebody there for a name. */
+    async #hail(one, other) {
+        for (const server of [one, other]) if (!this.#watchmen.has(server)) this.#watchmen.set(server, this.person(server, "veilleur"));
+        const [from, to] = await Promise.all([one, other].map((server) => this.#watchmen.get(server)));
+        await from.call("GET", `/v3/profile/${encodeURIComponent(to.userId)}`);
     }
 
     /** A new person on this server, of a name that nobody has. */

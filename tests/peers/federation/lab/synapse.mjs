@@ -28,7 +28,8 @@ export class Synapse {
         synapse.serverName = `${place.address}:${place.front?.port ?? federation}`;
         synapse.front = place.front;
         synapse.baseUrl = `http://${place.address}:${client}`;
-        synapse.env = { PYTHONPATH: path };
+        // Modules are sources of the repository: nothing is left beside them.
+        synapse.env = { PYTHONPATH: path, PYTHONDONTWRITEBYTECODE: "1" };
         await synapse.#configure(place, client, federation, config);
         place.front?.leadTo(federation);
         await synapse.start();

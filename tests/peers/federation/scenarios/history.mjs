@@ -16,6 +16,9 @@ export function history(lab, here, there) {
         const room = await host.createRoom();
         const said = await speech(host, room, 45, "avant");
         await host.bring(room, guest);
+        // By the date, before any of it was fetched.
+        const first = (person) => person.call("GET", `/v1/rooms/${encodeURIComponent(room)}/timestamp_to_event?ts=0&dir=f`);
+        assert.deepEqual(await first(guest), await first(host));
         assert.deepEqual(bodies(await guest.history(room)), said);
     });
 

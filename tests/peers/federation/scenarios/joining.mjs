@@ -39,6 +39,18 @@ export function joining(lab, here, there) {
         await guest.tell([host], room, "Combien la botte ?");
     });
 
+    test("a space, looked into from outside", async () => {
+        const [host, stranger] = await lab.people(here, there);
+        const space = await host.createRoom({ preset: "public_chat", creation_content: { type: "m.space" }, name: "La commune" });
+        const open = await host.createRoom({ preset: "public_chat", name: "Place du marché" });
+        const closed = await host.createRoom({ name: "Cabinet" });
+        for (const child of [open, closed]) await host.setState(space, "m.space.child", { via: [here.serverName] }, child);
+        await stranger.join(space, here);
+        await stranger.becomes("join", space);
+        const { rooms } = await stranger.call("GET", `/v1/rooms/${encodeURIComponent(space)}/hierarchy`);
+        assert.deepEqual(rooms.map(({ name }) => name), ["La commune", "Place du marché"]);
+    });
+
     for (const version of VERSIONS) {
         test(`version ${version}`, async () => {
             const [host, guest] = await lab.people(here, there);

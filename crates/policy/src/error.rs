@@ -10,12 +10,16 @@ pub enum Error {
     /// An e-mail address that two programs could read differently, or none at all.
     #[error("This e-mail address cannot be used: {0}")]
     OddEmail(&'static str),
+
+    /// A pattern of server names that matches nothing, or more than who wrote it may think.
+    #[error("{pattern:?} cannot be used as the name of servers: {why}")]
+    BadPattern { pattern: String, why: &'static str },
 }
 
 impl Fault for Error {
     fn kind(&self) -> Kind {
         match self {
-            Self::OddEmail(_) => Kind::InvalidParam,
+            Self::OddEmail(_) | Self::BadPattern { .. } => Kind::InvalidParam,
         }
     }
 }

@@ -34,6 +34,12 @@ pub fn canonical_string(object: &CanonicalJsonObject) -> String {
     serde_json::to_string(object).expect("a canonical value is JSON")
 }
 
+/// The value of a field that is an integer from 0 on.
+pub(crate) fn natural_number(object: &CanonicalJsonObject, field: &str) -> Option<u64> {
+    let value = object.get(field).and_then(CanonicalJsonValue::as_integer)?;
+    u64::try_from(i64::from(value)).ok()
+}
+
 /// Reads an event as another server sent it, for [`crate::Pdu::from_object`] and [`crate::verify`].
 ///
 /// # Errors

@@ -38,6 +38,22 @@ pub enum Error {
     #[error("Unusable signing key: {0}")]
     SigningKey(&'static str),
 
+    /// An `Authorization` header that is not one of a server's request.
+    #[error("Malformed X-Matrix authorization: {0}")]
+    Authorization(&'static str),
+
+    /// Another server's answer about signing keys that is none, or is over a bound.
+    #[error("Malformed key document: {0}")]
+    KeyDocument(String),
+
+    /// What another server offers us to sign as a user's membership is not what it was asked for.
+    #[error("The other server's template does not fit: {0}")]
+    Template(String),
+
+    /// An event of another server that this server does not put its signature under.
+    #[error("This server does not vouch for the event: {0}")]
+    NotVouched(&'static str),
+
     /// State resolution lacked an event that it needs.
     #[error("State resolution failed: {0}")]
     Resolution(String),
@@ -53,7 +69,10 @@ impl Fault for Error {
             Self::UnsupportedRoomVersion(_) => Kind::UnsupportedRoomVersion,
             Self::NotJson(_) | Self::NotCanonical(_) | Self::Malformed(_) => Kind::BadJson,
             Self::TooLarge(_) => Kind::TooLarge,
-            Self::Denied(_) => Kind::Forbidden,
+            Self::Authorization(_) => Kind::InvalidParam,
+            Self::Denied(_) | Self::NotVouched(_) => Kind::Forbidden,
+            // Nothing that who asked us could mend.
+            Self::KeyDocument(_) | Self::Template(_) => Kind::Unavailable,
             Self::InvalidSignature(_) => Kind::InvalidSignature,
             Self::SigningKey(_) | Self::Resolution(_) | Self::Stored(_) => Kind::Internal,
         }

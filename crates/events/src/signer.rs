@@ -2,18 +2,26 @@
 //!
 //! Every homeserver of the Conduit family once signed objects that a remote server had handed it, and rooms were taken
 //! over with the signatures. Here nothing outside this crate can have a JSON object signed: [`Signer`] has no such
-//! method, and [`crate::Draft`], the one thing that it signs, cannot be read from JSON.
+//! method. What it signs is built field by field from typed values: events of ours ([`crate::Draft`], which cannot be read
+//! from JSON), the few membership events of others that we vouch for (`vouch.rs`), requests (`x_matrix.rs`) and key
+//! documents (`key_document.rs`). No two of these kinds have the same fields, so that none passes for another.
 
-use std::fmt;
+use std::{
+    fmt,
+    sync::atomic::{AtomicU64, Ordering},
+};
 
 use kernel::{
     Random,
     id::{OwnedServerName, ServerName},
 };
-use ruma_common::{room_version_rules::RedactionRules, serde::Base64};
-use ruma_signatures::Ed25519KeyPair;
+use ruma_common::room_version_rules::RedactionRules;
+use ruma_signatures::{Ed25519KeyPair, KeyPair, Signature};
 
-use crate::{CanonicalJsonObject, Error, Result};
+use crate::{
+    CanonicalJsonObject, Error, Result,
+    public_key::{encode_key, is_blocked_key, is_key_id},
+};
 
 /// A PKCS#8 v1 document of an Ed25519 key up to the 32 bytes of the key (RFC 8410, section 7).
 const PKCS8_PREFIX: [u8; 16] =
@@ -23,7 +31,20 @@ const PKCS8_PREFIX: [u8; 16] =
 pub struct Signer {
     server_name: OwnedServerName,
     key_id: String,
-    key: Ed25519KeyPair,
+    key: CountedKey,
+}
+
+/// Counts what is signed with it, so that a refusal can be shown to have signed nothing.
+struct CountedKey {
+    pair: Ed25519KeyPair,
+    made: AtomicU64,
+}
+
+impl KeyPair for CountedKey {
+    fn sign(&self, message: &[u8]) -> Signature {
+        self.made.fetch_add(1, Ordering::Relaxed);
+        self.pair.sign(message)
+    }
 }
 
 impl Signer {
@@ -49,14 +70,18 @@ impl Signer {
     /// Takes a DER document as other tools write it (`openssl genpkey -algorithm ed25519 -outform DER`).
     ///
     /// # Errors
-    /// As [`Signer::from_secret`], and when the document holds no Ed25519 key.
+    /// As [`Signer::from_secret`], and when the document holds no Ed25519 key, or one that is known to others.
     pub fn from_pkcs8(server_name: OwnedServerName, version: &str, document: &[u8]) -> Result<Self> {
-        if version.is_empty() || !version.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_') {
+        let key_id = format!("ed25519:{version}");
+        if !is_key_id(&key_id) {
             return Err(Error::SigningKey("its version may have letters, digits and `_` only"));
         }
-        let key = Ed25519KeyPair::from_der(document, version.to_owned())
+        let pair = Ed25519KeyPair::from_der(document, version.to_owned())
             .map_err(|_| Error::SigningKey("it is not an Ed25519 key"))?;
-        Ok(Self { server_name, key_id: format!("ed25519:{version}"), key })
+        if is_blocked_key(&pair.public_key()) {
+            return Err(Error::SigningKey("its secret is published, or no secret"));
+        }
+        Ok(Self { server_name, key_id, key: CountedKey { pair, made: AtomicU64::new(0) } })
     }
 
     pub fn server_name(&self) -> &ServerName {
@@ -69,12 +94,17 @@ impl Signer {
     }
 
     pub fn public_key(&self) -> [u8; 32] {
-        self.key.public_key()
+        self.key.pair.public_key()
     }
 
     /// Unpadded base64, as `/_matrix/key/v2/server` and policy lists have it.
     pub fn public_key_base64(&self) -> String {
-        Base64::<ruma_common::serde::base64::Standard, _>::new(self.public_key()).encode()
+        encode_key(&self.public_key())
+    }
+
+    /// How many signatures this key has made since it was loaded.
+    pub fn signatures_made(&self) -> u64 {
+        self.key.made.load(Ordering::Relaxed)
     }
 
     /// Adds the content hash and this server's signature. Only [`crate::Draft::seal`] calls it.
@@ -85,6 +115,11 @@ impl Signer {
                 _ => Error::Malformed(error.to_string()),
             }
         })
+    }
+
+    /// The signature of a text that this crate built, in unpadded base64.
+    pub(crate) fn sign(&self, text: &str) -> String {
+        self.key.sign(text.as_bytes()).base64()
     }
 }
 

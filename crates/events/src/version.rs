@@ -6,7 +6,7 @@ use kernel::id::RoomVersionId;
 use ruma_common::room_version_rules::{EventIdFormatVersion, RoomVersionRules};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
-use crate::{Error, Result};
+use crate::{Error, Pdu, Result, content::CreateContent};
 
 static RULES: [RoomVersionRules; 12] = [
     RoomVersionRules::V1,
@@ -48,6 +48,17 @@ impl RoomVersion {
             // A hostile name could be long; the error is told to people.
             Error::UnsupportedRoomVersion(id.chars().take(32).collect())
         })
+    }
+
+    /// The version that a room's create event names, which is the room's whatever anybody says elsewhere.
+    ///
+    /// # Errors
+    /// As [`RoomVersion::parse`], and [`Error::Malformed`] for another event.
+    pub fn of_create(create: &Pdu) -> Result<Self> {
+        if !create.is("m.room.create", "") {
+            return Err(Error::Malformed("it is not the create event of a room".into()));
+        }
+        Self::parse(&CreateContent::of(create).room_version)
     }
 
     /// All versions that this server understands, oldest first.
@@ -103,6 +114,21 @@ impl RoomVersion {
     /// Since version 12 creators stand above all power levels.
     pub fn privileges_creators(self) -> bool {
         self.rules().authorization.explicitly_privilege_room_creators
+    }
+
+    /// Since version 5 an event does not count if its key had expired when it was sent.
+    pub fn enforces_key_validity(self) -> bool {
+        self.rules().enforce_key_validity
+    }
+
+    /// Since version 8 a room may let in the members of other rooms, and a server that is in it vouches for who joins so.
+    pub fn has_restricted_joins(self) -> bool {
+        self.rules().authorization.restricted_join_rule
+    }
+
+    /// Since version 7 one may ask to be let in.
+    pub fn has_knocking(self) -> bool {
+        self.rules().authorization.knocking
     }
 
     /// Since version 11 a redaction names its target in `content`.
@@ -171,10 +197,34 @@ mod tests {
         }
     }
 
+    /// Hazard F13.
+    #[test]
+    fn a_rooms_version_is_what_its_create_event_says() {
+        use crate::fixture::{ALICE, Room};
+        for version in RoomVersion::all() {
+            let room = Room::new(version, ALICE);
+            assert_eq!(RoomVersion::of_create(&room.state_event("m.room.create", "").unwrap()), Ok(version));
+            let join = room.state_event("m.room.member", ALICE).unwrap();
+            assert!(matches!(RoomVersion::of_create(&join), Err(Error::Malformed(_))));
+        }
+        let room = Room::new(RoomVersion::V6, ALICE);
+        for (content, expected) in [
+            (serde_json::json!({}), Ok(RoomVersion::V1)),
+            (serde_json::json!({"room_version": "99"}), Err(Error::UnsupportedRoomVersion("99".into()))),
+            (serde_json::json!({"room_version": 6}), Err(Error::UnsupportedRoomVersion(String::new()))),
+        ] {
+            let create = room.seal(room.draft(ALICE, "m.room.create", Some(""), content)).unwrap();
+            assert_eq!(RoomVersion::of_create(&create), expected);
+        }
+    }
+
     #[test]
     fn the_rules_are_those_of_the_version() {
         for version in RoomVersion::all() {
             assert_eq!(version.ids_are_given(), version <= RoomVersion::V2, "{version}");
+            assert_eq!(version.enforces_key_validity(), version.0 >= 5, "{version}");
+            assert_eq!(version.has_knocking(), version.0 >= 7, "{version}");
+            assert_eq!(version.has_restricted_joins(), version.0 >= 8, "{version}");
             assert_eq!(version.redacts_in_content(), version >= RoomVersion::V11, "{version}");
             assert_eq!(version.room_id_is_create_event(), version == RoomVersion::V12, "{version}");
         }

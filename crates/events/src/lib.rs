@@ -14,6 +14,7 @@ mod error;
 #[cfg(test)]
 mod fixture;
 mod format;
+mod key_document;
 mod pdu;
 mod power;
 mod public_key;
@@ -33,6 +34,7 @@ pub use canonical::{
 pub use client_format::{ClientFormat, client_event, stripped_event};
 pub use error::{Error, Result};
 pub use format::{CONTENT_DEPTH_MAX, check_format};
+pub use key_document::{KeyDocument, OldKey};
 pub use pdu::{Pdu, StateKey};
 pub use power::{Power, PowerLevels};
 pub use public_key::is_blocked_key;

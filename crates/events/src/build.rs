@@ -67,7 +67,8 @@ impl Draft {
         Pdu::read(event_id, canonical_string(&event), version, false).map_err(Error::Malformed)
     }
 
-    fn into_object(
+    /// The event without hashes and signatures, and in versions 1 and 2 without its id.
+    pub(crate) fn into_object(
         mut self,
         version: RoomVersion,
         reference_hash: impl Fn(&EventId) -> Option<String>,

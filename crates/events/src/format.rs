@@ -4,7 +4,7 @@
 use std::collections::HashSet;
 
 use kernel::{
-    id::{RoomId, UserId},
+    id::{EventId, RoomId, UserId},
     limits::{AUTH_EVENTS_MAX, EVENT_BYTES_MAX, ID_BYTES_MAX, JSON_DEPTH_MAX, PREV_EVENTS_MAX},
 };
 use ruma_common::room_version_rules::EventIdFormatVersion;
@@ -94,7 +94,12 @@ fn check_room_id(event: &CanonicalJsonObject, version: RoomVersion) -> Result<()
 }
 
 /// The ids cited are ids of this room version, no two alike, and not the event's own.
-fn check_cited(event: &CanonicalJsonObject, field: &str, own_id: Option<&str>, version: RoomVersion) -> Result<()> {
+pub(crate) fn check_cited(
+    event: &CanonicalJsonObject,
+    field: &str,
+    own_id: Option<&str>,
+    version: RoomVersion,
+) -> Result<()> {
     let mut seen = HashSet::new();
     for cited in event.get(field).and_then(CanonicalJsonValue::as_array).unwrap_or_default() {
         let id = match cited {
@@ -135,6 +140,14 @@ pub(crate) fn is_event_id(id: &str, version: RoomVersion) -> bool {
         EventIdFormatVersion::V2 => is_hash(rest, *b"+/"),
         _ => is_url_safe_hash(rest),
     }
+}
+
+/// The hash that an event of version 1 or 2 cites beside another's id; none if it is no hash.
+pub(crate) fn cited_hash(event: &CanonicalJsonObject, id: &EventId) -> Option<String> {
+    let cited = ["prev_events", "auth_events"].into_iter().filter_map(|field| event.get(field)?.as_array()).flatten();
+    let pairs = cited.filter_map(|cited| Some((cited.as_array()?.first()?.as_str()?, cited.as_array()?.get(1)?)));
+    let hash = pairs.into_iter().find(|(cited, _)| *cited == id.as_str())?.1.as_object()?.get("sha256")?.as_str()?;
+    is_hash(hash, *b"+/").then(|| hash.to_owned())
 }
 
 fn is_url_safe_hash(text: &str) -> bool {

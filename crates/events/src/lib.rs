@@ -23,6 +23,7 @@ mod resolve;
 mod signer;
 mod verify;
 mod version;
+mod vouch;
 mod x_matrix;
 
 pub use auth_types::{auth_types, auth_types_of};
@@ -43,4 +44,5 @@ pub use resolve::{StateMap, auth_chain, resolve};
 pub use signer::Signer;
 pub use verify::{KEYS_PER_SIGNER_MAX, PublicKeys, Verified, required_signers, signing_keys_of, verify};
 pub use version::RoomVersion;
+pub use vouch::InviteExpectation;
 pub use x_matrix::{RequestToSign, XMatrix};

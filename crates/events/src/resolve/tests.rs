@@ -1,5 +1,7 @@
 //! Forks of a room and what becomes of them.
 
+mod reference;
+
 use proptest::prelude::*;
 use serde_json::{Value, json};
 

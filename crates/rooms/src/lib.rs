@@ -4,6 +4,7 @@
 
 mod accept;
 mod aliases;
+mod auth_chain;
 mod compose;
 mod create;
 mod error;
@@ -19,6 +20,7 @@ mod remote;
 mod render;
 mod resolution;
 mod room;
+mod served;
 mod servers;
 mod spaces;
 pub mod state;

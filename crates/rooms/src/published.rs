@@ -59,11 +59,19 @@ impl Rooms {
         Ok(())
     }
 
+    /// The field of this piece of the room's state, if it is text that says something.
+    fn state_text(&self, room: &RoomId, event_type: &str, field: &str) -> Result<Option<String>> {
+        let event = self.current_state(room, event_type, "")?;
+        Ok(event.and_then(|event| content_text(&event.pdu, field)).filter(|text| !text.is_empty()))
+    }
+
+    /// What the room was made for, such as `m.space`.
+    pub(crate) fn room_type(&self, room: &RoomId) -> Result<Option<String>> {
+        self.state_text(room, "m.room.create", "type")
+    }
+
     pub fn summary(&self, room: &RoomId) -> Result<Summary> {
-        let text = |event_type: &str, field: &str| -> Result<Option<String>> {
-            let event = self.current_state(room, event_type, "")?;
-            Ok(event.and_then(|event| content_text(&event.pdu, field)).filter(|text| !text.is_empty()))
-        };
+        let text = |event_type: &str, field: &str| self.state_text(room, event_type, field);
         let rules = self.current_state(room, "m.room.join_rules", "")?.map(|event| JoinRulesContent::of(&event.pdu));
         Ok(Summary {
             name: text("m.room.name", "name")?,
@@ -72,7 +80,7 @@ impl Rooms {
             canonical_alias: text("m.room.canonical_alias", "alias")?,
             join_rule: rules.as_ref().map(|rules| rules.join_rule.as_str().to_owned()),
             allowed_rooms: rules.map(|rules| rules.allowed_rooms).unwrap_or_default(),
-            room_type: text("m.room.create", "type")?,
+            room_type: self.room_type(room)?,
             encryption: text("m.room.encryption", "algorithm")?,
             room_version: self.inner.room(room)?.version.as_str().to_owned(),
             joined: self.member_counts(room)?.0,

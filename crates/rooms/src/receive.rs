@@ -17,6 +17,8 @@ use tokio::task::JoinSet;
 
 use crate::{Error, Result, Rooms, room::Room};
 
+pub(crate) use missing::MISSING_MAX;
+pub(crate) use state_at::STATE_EVENTS_MAX;
 pub(crate) use verify::by_citation;
 
 /// What became of an event that another server sent.

@@ -61,6 +61,12 @@ impl Room {
         Self { id, version, writer: Arc::new(tokio::sync::Mutex::new(writer)) }
     }
 
+    /// From version 12 on, the event that the room's id is the hash of: all rest on it, and none cites it.
+    pub(crate) fn creation(&self) -> Option<OwnedEventId> {
+        let hash = self.version.room_id_is_create_event().then(|| self.id.strip_sigil())?;
+        OwnedEventId::try_from(format!("${hash}")).ok()
+    }
+
     /// Waits for its turn to write. Whoever holds the guard is alone.
     pub(crate) async fn lock(&self) -> OwnedMutexGuard<Writer> {
         self.writer.clone().lock_owned().await

@@ -9,7 +9,8 @@ use kernel::{
 };
 
 use crate::{
-    Error, Event, Result, Rooms,
+    Error, Event, Inner, Result, Rooms,
+    room::Room,
     state::{Difference, Root},
     tables::{HEADS, STATE_LOG, STATE_NOW},
 };
@@ -29,10 +30,7 @@ impl Rooms {
         event_type: &str,
         state_key: &str,
     ) -> Result<Option<Arc<Event>>> {
-        match self.inner.trees.get(state, event_type, state_key)? {
-            Some(id) => self.inner.event(&*self.inner.room(room)?, &id),
-            None => Ok(None),
-        }
+        self.inner.state_in(&*self.inner.room(room)?, state, event_type, state_key)
     }
 
     /// All events of a state.
@@ -68,5 +66,21 @@ impl Rooms {
     pub fn may_send_state(&self, room: &RoomId, user: &UserId, event_type: &str) -> Result<bool> {
         let joined = self.membership(room, user)? == Some(crate::Membership::Join);
         Ok(joined && self.power_levels(room)?.may_send(user, event_type, true))
+    }
+}
+
+impl Inner {
+    /// The event that is this piece of state in that state.
+    pub(crate) fn state_in(
+        &self,
+        room: &Room,
+        state: Root,
+        event_type: &str,
+        state_key: &str,
+    ) -> Result<Option<Arc<Event>>> {
+        match self.trees.get(state, event_type, state_key)? {
+            Some(id) => self.event(room, &id),
+            None => Ok(None),
+        }
     }
 }

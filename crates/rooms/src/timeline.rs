@@ -245,15 +245,27 @@ impl Rooms {
         direction: Direction,
     ) -> Result<Option<Arc<Event>>> {
         let mut viewer = self.viewer(room, user)?;
-        let scan = self.inner.scope.scan(&BY_TIME, (room,)).limit(ROWS_READ_MAX);
+        let room = viewer.room().clone();
+        self.closest(&room, at, direction, |event| viewer.sees(event))
+    }
+
+    /// The event closest to a moment among those that are seen.
+    pub(crate) fn closest(
+        &self,
+        room: &Room,
+        at: Timestamp,
+        direction: Direction,
+        mut sees: impl FnMut(&Event) -> Result<bool>,
+    ) -> Result<Option<Arc<Event>>> {
+        let id = &*room.id;
+        let scan = self.inner.scope.scan(&BY_TIME, (id,)).limit(ROWS_READ_MAX);
         let scan = match direction {
-            Direction::Forward => scan.from_prefix((room, at)),
-            Direction::Backward => scan.through_prefix((room, at)).backward(),
+            Direction::Forward => scan.from_prefix((id, at)),
+            Direction::Backward => scan.through_prefix((id, at)).backward(),
         };
-        let loaded = viewer.room().clone();
         for (_, _, id) in scan.keys()? {
-            if let Some(event) = self.inner.event(&loaded, &id)?
-                && viewer.sees(&event)?
+            if let Some(event) = self.inner.event(room, &id)?
+                && sees(&event)?
             {
                 return Ok(Some(event));
             }

@@ -1,5 +1,7 @@
 //! Who may see which event: the one function behind every read path (spec, "Room history visibility").
 
+mod servers;
+
 use std::{collections::HashMap, sync::Arc};
 
 use events::content::{self, HistoryVisibility};
@@ -9,6 +11,8 @@ use kernel::{
 };
 
 use crate::{Error, Event, Inner, Membership, Result, Rooms, Verdict, accept::member_of, room::Room, state::Root};
+
+pub(crate) use servers::ServerViewer;
 
 /// How a user stands towards a room: which version of its state they may read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -149,18 +153,21 @@ impl Viewer<'_> {
         if let Some(known) = self.seen.get(&state) {
             return Ok(*known);
         }
-        let read = |event_type: &str, state_key: &str| -> Result<Option<Arc<Event>>> {
-            match self.inner.trees.get(state, event_type, state_key)? {
-                Some(id) => self.inner.event(&self.room, &id),
-                None => Ok(None),
-            }
-        };
-        let visibility = read("m.room.history_visibility", "")?
-            .map_or(HistoryVisibility::Shared, |event| content::history_visibility(&event.pdu));
-        let membership = read("m.room.member", self.user.as_str())?
-            .and_then(|event| member_of(&event.pdu))
-            .map(|(_, membership)| membership);
+        let visibility = visibility_in(self.inner, &self.room, state)?;
+        let membership = membership_in(self.inner, &self.room, state, &self.user)?;
         self.seen.insert(state, (visibility, membership));
         Ok((visibility, membership))
     }
+}
+
+/// Who may read history by that state of the room.
+fn visibility_in(inner: &Inner, room: &Room, state: Root) -> Result<HistoryVisibility> {
+    let event = inner.state_in(room, state, "m.room.history_visibility", "")?;
+    Ok(event.map_or(HistoryVisibility::Shared, |event| content::history_visibility(&event.pdu)))
+}
+
+/// The user's membership in that state of the room.
+fn membership_in(inner: &Inner, room: &Room, state: Root, user: &UserId) -> Result<Option<Membership>> {
+    let event = inner.state_in(room, state, "m.room.member", user.as_str())?;
+    Ok(event.and_then(|event| member_of(&event.pdu)).map(|(_, membership)| membership))
 }

@@ -59,12 +59,9 @@ impl Rooms {
             }
             found.insert(id.clone(), event);
         }
-        let create_id = kernel::id::OwnedEventId::try_from(format!("${}", room.id.strip_sigil())).ok();
-        if room.version.room_id_is_create_event()
-            && let Some(id) = create_id
+        if let Some(id) = room.creation()
             && let Some(create) = fetch(&id)?
         {
-            // Version 12 cites no create event: the room's id does.
             cited.insert(("m.room.create".to_owned(), String::new()), create.clone());
             found.insert(id, create);
         }

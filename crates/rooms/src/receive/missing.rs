@@ -9,8 +9,8 @@ use kernel::id::{OwnedEventId, ServerName};
 use super::by_citation;
 use crate::{Gap, Result, Rooms, room::Room, tables::HEADS};
 
-/// Events that are asked for to fill a gap.
-const MISSING_MAX: usize = 20;
+/// Events that are asked for, and told, to fill a gap.
+pub(crate) const MISSING_MAX: usize = 20;
 
 impl Rooms {
     /// The events that lead from what is here to this one, oldest first; none if nothing is missing, or cannot be had.

@@ -1,0 +1,5 @@
+//! Rooms of a town with neighbours: other servers whose events come in, and that ask what they may read.
+
+mod neighbour;
+mod served;
+mod town;

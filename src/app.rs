@@ -17,6 +17,7 @@ pub struct App {
     pub accounts: Accounts,
     pub rooms: Rooms,
     pub client: Arc<client::Town>,
+    pub device_lists: client::DeviceLists,
     pub auth: Arc<auth::Town>,
 }
 
@@ -68,6 +69,7 @@ impl App {
             random: random.clone(),
             shutdown: parts.shutdown.clone(),
         };
+        let device_lists = client::DeviceLists::new(accounts.clone(), rooms.clone());
         let issuer = config.issuer().clone();
         let auth = auth::Town::open(auth::Parts {
             server_name,
@@ -80,7 +82,7 @@ impl App {
             clock,
             random,
         })?;
-        Ok(Self { config, accounts, rooms, client: Arc::new(client), auth: Arc::new(auth) })
+        Ok(Self { config, accounts, rooms, client: Arc::new(client), device_lists, auth: Arc::new(auth) })
     }
 }
 

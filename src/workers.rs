@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use kernel::{Progress, Worker};
 
-use crate::tenants::Tenants;
+use crate::{app::App, tenants::Tenants};
 
 /// Between two rounds when nothing was left to do.
 const PAUSE: Duration = Duration::from_secs(30);
@@ -12,14 +12,26 @@ const PAUSE: Duration = Duration::from_secs(30);
 const STEPS_MAX: usize = 10;
 
 pub(crate) async fn run(tenants: Arc<Tenants>, shutdown: web::Shutdown) {
-    while !shutdown.has_begun() {
-        for app in tenants.all() {
-            steps(&accounts::Sweeper(app.accounts.clone()), app.config.server_name.as_str()).await;
+    // What waits for other servers holds nothing else up.
+    tokio::join!(
+        each(&tenants, &shutdown, |app| accounts::Sweeper(app.accounts.clone())),
+        each(&tenants, &shutdown, |app| app.device_lists.clone()),
+    );
+}
+
+/// Every tenant's worker in turns. A step that waits for another server is cut off by the shutdown.
+async fn each<W: Worker>(tenants: &Tenants, shutdown: &web::Shutdown, worker: impl Fn(&App) -> W) {
+    let rounds = async {
+        loop {
+            for app in tenants.all() {
+                steps(&worker(&app), app.config.server_name.as_str()).await;
+            }
+            tokio::time::sleep(PAUSE).await;
         }
-        tokio::select! {
-            () = tokio::time::sleep(PAUSE) => {}
-            () = shutdown.begun() => {}
-        }
+    };
+    tokio::select! {
+        () = rounds => {}
+        () = shutdown.begun() => {}
     }
 }
 

@@ -4,6 +4,7 @@ mod backup;
 mod changes;
 mod claim;
 mod cross_signing;
+pub(crate) mod lists;
 mod query;
 mod send_to_device;
 mod sharing;

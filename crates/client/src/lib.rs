@@ -13,6 +13,7 @@ mod sync;
 mod testing;
 mod town;
 
+pub use keys::lists::DeviceLists;
 pub use routes::routes;
 pub use sync::Sync;
 pub use town::{Settings, Town};

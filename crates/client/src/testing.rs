@@ -7,6 +7,7 @@
 //! site.put(&alice, "/_matrix/client/v3/…", json!({})).await.refused(403, "M_FORBIDDEN");
 //! ```
 
+mod neighbour;
 mod others;
 
 use std::{net::Ipv4Addr, sync::Arc};
@@ -26,11 +27,14 @@ use rooms::Rooms;
 use serde_json::Value;
 use store::{Scope, Store, memory::Memory};
 
+use neighbour::Neighbour;
 pub(crate) use others::Others;
 
 use crate::{Settings, Town};
 
 pub(crate) const SERVER_NAME: &str = "metz.example";
+/// The other server whose users may be in rooms here.
+pub(crate) const NEIGHBOUR: &str = "nancy.example";
 pub(crate) const BASE_URL: &str = "https://matrix.metz.example";
 
 /// A town with the whole table of this edge before it.
@@ -38,6 +42,7 @@ pub(crate) struct TestSite {
     pub(crate) town: Arc<Town>,
     pub(crate) clock: Arc<FakeClock>,
     pub(crate) others: Arc<Others>,
+    neighbour: Arc<Neighbour>,
     site: web::Site<Town>,
 }
 
@@ -86,7 +91,7 @@ impl TestSite {
         let server_name: OwnedServerName = SERVER_NAME.try_into().unwrap();
         let store = Store::open(engine.clone()).unwrap();
         let scope = Scope::new(&store, TenantId(1)).unwrap();
-        let others = Arc::new(Others::default());
+        let (others, neighbour) = (Arc::new(Others::default()), Arc::new(Neighbour::new(NEIGHBOUR)));
         let (time, chance) = (clock.clone() as Arc<dyn Clock>, random.clone());
         let accounts =
             Accounts::open(scope.clone(), server_name.clone(), time.clone(), chance.clone(), others.clone()).unwrap();
@@ -99,7 +104,7 @@ impl TestSite {
             time.clone(),
             chance,
             rooms::Settings::default(),
-            Arc::new(rooms::Offline),
+            neighbour.clone(),
         );
         let directory = Directory::open(&scope, accounts.clone(), rooms.clone()).unwrap();
         let town = Arc::new(Town {
@@ -116,7 +121,7 @@ impl TestSite {
         let limiter = Arc::new(web::Limiter::new(web::Limits::off(), time));
         let hosts = Arc::new(web::Hosts::only(town.clone()));
         let site = web::Site::new(hosts, crate::routes(), limiter, web::Proxies::default()).unwrap();
-        Self { town, clock, others, site }
+        Self { town, clock, others, neighbour, site }
     }
 
     /// An agent whose name is `Alice Exemple [Metz]` for the localpart `alice`, signed in with the device `ALICE1`.

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use events::content::ServerAcl;
+use events::content::{Membership, ServerAcl};
 use kernel::id::{OwnedRoomId, OwnedServerName, RoomId, ServerName, UserId};
 
 use crate::{
@@ -24,6 +24,17 @@ impl Rooms {
     /// The rooms in which the server has members.
     pub fn rooms_with_server(&self, server: &ServerName) -> Result<Vec<OwnedRoomId>> {
         Ok(self.inner.scope.scan(&SERVER_ROOMS, (server,)).keys()?.into_iter().map(|(_, room)| room).collect())
+    }
+
+    /// Whether anybody of this server is in a room with a user of another server.
+    pub fn meets(&self, user: &UserId) -> Result<bool> {
+        for room in self.rooms_with_server(user.server_name())? {
+            let is_in = self.membership(&room, user)? == Some(Membership::Join);
+            if is_in && self.has_server(&room, self.server_name())? {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 
     /// The other servers with members in rooms that the local user is in.

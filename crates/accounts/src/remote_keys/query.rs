@@ -19,6 +19,9 @@ use crate::{Accounts, Error, Result, UserKeys, Wanted};
 const USERS_MAX: usize = 5_000;
 /// Questions to one server at a time.
 const AT_ONCE: usize = 8;
+/// Lists that one query asks of a server, each by a question of its own. The others' keys come in one answer, and their
+/// lists another time.
+const LISTS_MAX: usize = 20;
 
 /// Since when the caller has been in a room with each user; whoever is not among them shares none.
 pub type SharedSince = BTreeMap<OwnedUserId, Position>;
@@ -62,12 +65,15 @@ impl Accounts {
         let mut strangers: BTreeMap<OwnedServerName, Wanted> = BTreeMap::new();
         for (user, devices) in wanted {
             let server = user.server_name().to_owned();
-            match shared.get(user) {
-                Some(since) => match self.kept_keys(user, *since)? {
-                    Some(keys) => drop(found.insert(user.clone(), keys)),
-                    None => questions.entry(server).or_default().push(Question::List(user.clone(), *since)),
-                },
-                None => drop(strangers.entry(server).or_default().insert(user.clone(), devices.clone())),
+            let since = shared.get(user).copied();
+            if let Some(keys) = since.map(|since| self.kept_keys(user, since)).transpose()?.flatten() {
+                found.insert(user.clone(), keys);
+                continue;
+            }
+            let lists = questions.entry(server.clone()).or_default();
+            match since {
+                Some(since) if lists.len() < LISTS_MAX => lists.push(Question::List(user.clone(), since)),
+                _ => drop(strangers.entry(server).or_default().insert(user.clone(), devices.clone())),
             }
         }
         for (server, wanted) in strangers {

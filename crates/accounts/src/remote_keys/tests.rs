@@ -360,6 +360,27 @@ async fn a_server_speaks_of_its_own_users_and_only_of_those_asked_for() {
 }
 
 #[tokio::test]
+async fn of_many_new_acquaintances_some_lists_are_asked_for_and_the_other_keys_in_one_answer() {
+    let town = town();
+    let alice = town.person("alice").await;
+    let users: Vec<_> = (0..50).map(|n| user(&format!("@u{n:02}:abroad.test"))).collect();
+    let keys = |of: &OwnedUserId| {
+        (of.clone(), BTreeMap::from([("ONE".into(), device_keys(of, "ONE", &Pen::new(1)).to_string())]))
+    };
+    let all = PublicKeys { devices: users.iter().map(keys).collect(), ..PublicKeys::default() };
+    town.others.script().keys.insert(abroad(), all);
+    town.others.script().lists.extend(users.iter().map(|user| (user.clone(), list(user, 1, &["ONE"]))));
+    let ask: Wanted = users.iter().map(|user| (user.clone(), Vec::new())).collect();
+    let shared: SharedSince = users.iter().map(|user| (user.clone(), Position::START)).collect();
+    for questions in [21, 21, 10, 0] {
+        let answer = town.accounts.query_remote_keys(&alice, &ask, &shared, SOON).await.unwrap();
+        assert!(answer.failures.is_empty());
+        assert!(answer.found.len() == 50 && answer.found.values().all(|keys| keys.devices.len() == 1));
+        assert_eq!(town.others.asked().len(), questions);
+    }
+}
+
+#[tokio::test]
 async fn a_silent_server_holds_nobody_up_beyond_the_deadline() {
     let town = town();
     let alice = town.person("alice").await;

@@ -2,8 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use accounts::{ClaimedKey, PublicKeys};
-use kernel::id::{OwnedServerName, OwnedUserId};
+use accounts::{ClaimedKey, DeviceList, DeviceListUpdate, ListedDevice, PublicKeys};
+use kernel::{
+    Progress, Worker,
+    id::{OwnedRoomId, OwnedServerName, OwnedUserId},
+};
 use serde_json::{Value, json};
 
 use super::{V3, cross_signing, pair, public, signed};
@@ -103,4 +106,105 @@ async fn messages_to_devices_elsewhere_wait_in_the_outbox() {
     let large = json!({ "messages": { bob.user.as_str(): { "PHONE": { "x": "y".repeat(65_500) } } } });
     site.put(&alice, &format!("{V3}/sendToDevice/m.x/b"), large).await.refused(413, "M_TOO_LARGE");
     assert_eq!(accounts.outbox(&nancy(), kernel::Position::START, 10).unwrap(), waiting);
+}
+
+/// A list with Bob's one device, and what the town asked since this was last called.
+fn list_of_bob(stream_id: u64) -> DeviceList {
+    let bob = bob();
+    let keys = super::device_keys(&bob, &pair(20)).to_string();
+    let devices = vec![ListedDevice { id: bob.device, keys, display_name: None }];
+    DeviceList { user: bob.user, stream_id, devices, master: None, self_signing: None }
+}
+
+impl TestSite {
+    fn asked(&self) -> Vec<String> {
+        std::mem::take(&mut self.others.script().asked)
+    }
+
+    /// Whether this person is told of Bob's device.
+    async fn sees_bob(&self, who: &Person) -> bool {
+        let ask = json!({ "device_keys": { bob().user.as_str(): [] } });
+        let found = self.post(who, &format!("{V3}/keys/query"), ask).await.ok();
+        found["device_keys"][bob().user.as_str()]["PHONE"].is_object()
+    }
+
+    async fn public_room(&self, creator: &Person) -> OwnedRoomId {
+        let request = rooms::CreateRoom { preset: Some(rooms::Preset::PublicChat), ..Default::default() };
+        self.town.rooms.create(&self.town.actor(&creator.user).unwrap(), request).await.unwrap()
+    }
+
+    async fn enter(&self, who: &Person, room: &OwnedRoomId) {
+        self.town.rooms.join(&self.town.actor(&who.user).unwrap(), room, None).await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_list_is_relied_on_while_somebody_here_shared_a_room_since_it_was_asked_for() {
+    let site = TestSite::open();
+    let (alice, carol, dora) = (site.person("alice").await, site.person("carol").await, site.person("dora").await);
+    let (bob, devices) = (bob().user, ["devices @bob:nancy.example"]);
+    site.others.script().lists.insert(bob.clone(), list_of_bob(1));
+    let room = site.public_room(&alice).await;
+    assert!(!site.sees_bob(&alice).await);
+    assert_eq!(site.asked(), ["keys nancy.example"], "they do not meet: nothing would tell of changes");
+    site.from_afar(&bob, &room, "join").await;
+    assert!(site.sees_bob(&alice).await && site.sees_bob(&alice).await);
+    assert_eq!(site.asked(), devices);
+    // Carol came later; but Alice was there all the time, so that Nancy has told us of every change.
+    site.enter(&carol, &room).await;
+    assert!(site.sees_bob(&carol).await);
+    assert!(site.asked().is_empty());
+    assert!(!site.sees_bob(&dora).await);
+    assert_eq!(site.asked(), ["keys nancy.example"]);
+    // Nobody was there for a while.
+    for person in [&alice, &carol] {
+        site.town.rooms.leave(&site.town.actor(&person.user).unwrap(), &room, None).await.unwrap();
+    }
+    let room = site.public_room(&dora).await;
+    site.from_afar(&bob, &room, "join").await;
+    assert!(site.sees_bob(&dora).await);
+    assert_eq!(site.asked(), devices);
+}
+
+#[tokio::test]
+async fn in_the_background_stale_lists_are_asked_for_and_those_of_nobody_are_forgotten() {
+    let site = TestSite::open();
+    let alice = site.person("alice").await;
+    let bob = bob().user;
+    let room = site.public_room(&alice).await;
+    site.from_afar(&bob, &room, "join").await;
+    let lists = crate::DeviceLists::new(site.town.accounts.clone(), site.town.rooms.clone());
+    let missed = DeviceListUpdate {
+        user: bob.clone(),
+        device: "PHONE".into(),
+        display_name: None,
+        stream_id: 3,
+        prev_id: vec![2],
+        deleted: true,
+        keys: None,
+    };
+    site.town.accounts.receive_device_list(&nancy(), missed.clone(), true).await.unwrap();
+    let work = async || while lists.work().await.unwrap() == Progress::Busy {};
+    work().await;
+    assert_eq!(site.asked(), ["devices @bob:nancy.example"]);
+    assert_eq!(site.town.accounts.list_asked(&bob).unwrap(), None, "Nancy is down");
+    site.others.script().lists.insert(bob.clone(), list_of_bob(3));
+    work().await;
+    assert!(site.asked().is_empty(), "not so soon");
+    site.clock.advance(std::time::Duration::from_secs(60));
+    work().await;
+    assert_eq!(site.asked(), ["devices @bob:nancy.example"]);
+    assert!(site.sees_bob(&alice).await && site.asked().is_empty());
+    // He leaves: his list is kept for nobody, stale or not.
+    for stale in [false, true] {
+        if stale {
+            site.town.accounts.receive_device_list(&nancy(), missed.clone(), true).await.unwrap();
+        } else {
+            site.from_afar(&bob, &room, "leave").await;
+        }
+        assert_eq!(site.town.accounts.kept_lists(None, 10).unwrap(), [&*bob]);
+        work().await;
+        assert!(site.town.accounts.kept_lists(None, 10).unwrap().is_empty());
+    }
+    assert!(site.asked().is_empty());
 }

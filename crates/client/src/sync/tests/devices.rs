@@ -1,6 +1,7 @@
 //! Messages to a device, and what it must know of others' keys and of its own.
 
-use accounts::{NewSession, SessionKind};
+use accounts::{DeviceListUpdate, NewSession, SessionKind};
+use kernel::id::{OwnedRoomId, OwnedUserId};
 use serde_json::{Value, json};
 
 use super::{TestSite, list};
@@ -63,6 +64,37 @@ async fn device_lists_name_those_who_changed_came_or_went() {
     site.leave(&bob, &room).await;
     let alone = site.after(&bob, &went).await;
     assert_eq!(alone["device_lists"], json!({ "changed": [], "left": [alice.user] }));
+}
+
+#[tokio::test]
+async fn users_of_other_servers_are_in_device_lists_too_and_wake_who_shares_a_room() {
+    let site = TestSite::open();
+    let (_, bob, room, first) = site.pair().await;
+    let stranger = site.person("dora").await;
+    let (room, carl): (OwnedRoomId, OwnedUserId) =
+        (room.as_str().try_into().unwrap(), "@carl:nancy.example".try_into().unwrap());
+    site.from_afar(&carl, &room, "join").await;
+    let came = site.after(&bob, &first).await;
+    assert_eq!(came["device_lists"], json!({ "changed": [carl], "left": [] }));
+    let poll = site.poll(&bob, &came).await;
+    let elsewhere = site.first(&stranger).await;
+    let mut elsewhere_waits = site.poll(&stranger, &elsewhere).await;
+    let update = DeviceListUpdate {
+        user: carl.clone(),
+        device: "PHONE".into(),
+        display_name: None,
+        stream_id: 1,
+        prev_id: Vec::new(),
+        deleted: true,
+        keys: None,
+    };
+    site.town.accounts.receive_device_list(carl.server_name(), update, true).await.unwrap();
+    let told = poll.answered().await;
+    assert_eq!(told["device_lists"], json!({ "changed": [carl], "left": [] }));
+    assert!(elsewhere_waits.waits().await, "who does not meet him is not woken");
+    site.from_afar(&carl, &room, "leave").await;
+    let went = site.after(&bob, &told).await;
+    assert_eq!(went["device_lists"], json!({ "changed": [], "left": [carl] }));
 }
 
 #[tokio::test]

@@ -141,6 +141,10 @@ impl Rooms {
                 tracing::info!(%origin, room = %room.id, %error, "an event before another was not taken");
             }
         }
+        // Only what was asked for is bridged by state: whoever sends an event must tell what came before it.
+        if !self.unplaced(room, &pdu)?.is_empty() {
+            return Err(Error::Denied("The server does not tell what came before the event".to_owned()));
+        }
         self.take_one(origin, room, pdu).await
     }
 

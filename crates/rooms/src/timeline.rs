@@ -133,11 +133,12 @@ impl Stretch<'_> {
 
     /// Where the first gap opens that a walk backward from here comes to.
     fn next_gap(&self, from: Boundary) -> Result<Option<Boundary>> {
-        if self.live || self.direction == Direction::Forward {
+        if self.direction == Direction::Forward {
             return Ok(None);
         }
         let rows = self.rooms.inner.scope.scan(&GAPS, (&*self.room.id,)).backward().limit(GAPS_MAX).rows()?;
-        let open = rows.into_iter().filter(|(_, row)| !row.missing.is_empty());
+        // What came as it happened has a hole there even after the history was fetched.
+        let open = rows.into_iter().filter(|(_, row)| self.live || !row.missing.is_empty());
         let mut places = open.map(|((_, position), row)| Boundary { position, order: u32::MAX - row.fetched });
         Ok(places.find(|place| *place <= from && self.to.is_none_or(|to| *place > to)))
     }
@@ -200,7 +201,7 @@ impl Rooms {
     }
 
     /// The last `limit` visible and wanted events after `since`, up to and including `upto`, of those that came as they
-    /// happened.
+    /// happened; none from before a gap.
     pub fn news(
         &self,
         viewer: &mut Viewer<'_>,
@@ -216,15 +217,8 @@ impl Rooms {
         events.reverse();
         let before = events.first().map_or(Boundary::at(upto), |event| Boundary::just_before(event));
         let older = |at: Boundary| -> Result<bool> { Ok(!stretch.rows(at)?.is_empty()) };
-        let limited = page.next.map_or(Ok(false), older)? || self.has_gap(&stretch.room, since, upto)?;
+        let limited = page.gap.is_some() || page.next.map_or(Ok(false), older)?;
         Ok(News { events, limited, before })
-    }
-
-    /// Whether history is missing before an event that came within these positions.
-    fn has_gap(&self, room: &Room, since: Position, upto: Position) -> Result<bool> {
-        let room = &*room.id;
-        let scan = self.inner.scope.scan(&GAPS, (room,)).after((room, since)).through((room, upto));
-        Ok(scan.limit(1).first()?.is_some())
     }
 
     /// The position of the room's last change that a sync shows.

@@ -9,8 +9,12 @@ use kernel::id::{OwnedEventId, ServerName};
 use super::by_citation;
 use crate::{Gap, Result, Rooms, room::Room, tables::HEADS};
 
-/// Events that are asked for, and told, to fill a gap.
+/// Events that are told to fill a gap.
 pub(crate) const MISSING_MAX: usize = 20;
+/// Events that are asked for.
+const ASKED_MAX: usize = 10;
+/// Ends of the room that are named as what is here.
+const EARLIEST_MAX: usize = 20;
 
 impl Rooms {
     /// The events that lead from what is here to this one, oldest first; none if nothing is missing, or cannot be had.
@@ -19,9 +23,9 @@ impl Rooms {
             return Ok(Vec::new());
         }
         let Some(head) = self.inner.scope.get(&HEADS, (room.id.as_ref(),))? else { return Ok(Vec::new()) };
-        let earliest: Vec<OwnedEventId> = head.extremities.into_iter().take(MISSING_MAX).collect();
+        let earliest: Vec<OwnedEventId> = head.extremities.into_iter().take(EARLIEST_MAX).collect();
         let latest = [pdu.event_id().to_owned()];
-        let gap = Gap { earliest: &earliest, latest: &latest, limit: MISSING_MAX, min_depth: 0 };
+        let gap = Gap { earliest: &earliest, latest: &latest, limit: ASKED_MAX, min_depth: 0 };
         let found = match self.inner.remote.missing_events(origin, &room.id, &gap).await {
             Ok(mut found) => {
                 found.truncate(MISSING_MAX);

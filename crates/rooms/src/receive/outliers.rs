@@ -8,6 +8,7 @@ use std::{
 use events::Pdu;
 use kernel::id::{EventId, OwnedEventId, ServerName};
 use store::Batch;
+use tokio::task::JoinSet;
 
 use super::by_citation;
 use crate::{
@@ -17,8 +18,9 @@ use crate::{
     tables::{EVENTS, EventRow},
 };
 
-/// Events fetched one by one; for more, all that belongs together is asked for.
-const SINGLY_MAX: usize = 10;
+/// Events fetched one by one for one purpose, and at once.
+const SINGLY_MAX: usize = 500;
+const SINGLY_AT_ONCE: usize = 5;
 /// How often events are kept again after another task kept one of them.
 const ATTEMPTS_MAX: usize = 8;
 /// Bytes of events that one commit holds.
@@ -48,10 +50,20 @@ impl Rooms {
     /// left out.
     pub(crate) async fn fetch_singly(&self, origin: &ServerName, room: &Arc<Room>, ids: &[OwnedEventId]) -> Result<()> {
         let mut found = Vec::new();
-        for id in self.unknown(room, ids)?.into_iter().take(SINGLY_MAX) {
-            match self.inner.remote.event(origin, &id).await {
-                Ok(event) => found.push(event),
-                Err(error) => tracing::info!(%origin, event = %id, %error, "an event cannot be had"),
+        let mut unknown = self.unknown(room, ids)?.into_iter().take(SINGLY_MAX);
+        let mut asked = JoinSet::new();
+        loop {
+            while asked.len() < SINGLY_AT_ONCE
+                && let Some(id) = unknown.next()
+            {
+                let (inner, origin) = (self.inner.clone(), origin.to_owned());
+                asked.spawn(async move { (inner.remote.event(&origin, &id).await, id) });
+            }
+            match asked.join_next().await {
+                Some(Ok((Ok(event), _))) => found.push(event),
+                Some(Ok((Err(error), id))) => tracing::info!(%origin, event = %id, %error, "an event cannot be had"),
+                Some(Err(_)) => {}
+                None => break,
             }
         }
         self.keep_outliers(room, found).await

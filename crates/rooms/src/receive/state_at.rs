@@ -13,8 +13,8 @@ use crate::{
 
 /// Pieces of state, and events of an auth chain, that one answer may have.
 pub(crate) const STATE_EVENTS_MAX: usize = 100_000;
-/// Missing events of a state that are fetched one by one rather than all together.
-const SINGLY_MAX: usize = 10;
+/// Events of a state are fetched one by one while less than one of so many is missing, all together otherwise.
+const SINGLY_ONE_OF: usize = 10;
 /// Events looked up at once.
 const CHUNK: usize = 1_000;
 
@@ -91,7 +91,7 @@ impl Rooms {
         for ids in told.auth_chain.chunks(CHUNK).chain(told.state.chunks(CHUNK)) {
             unknown.extend(self.unknown(room, ids)?);
         }
-        if unknown.len() > SINGLY_MAX {
+        if unknown.len() * SINGLY_ONE_OF >= told.state.len() + told.auth_chain.len() {
             let all = self.inner.remote.state(origin, &room.id, id).await.map_err(unavailable)?;
             self.keep_outliers(room, all.auth_chain.into_iter().chain(all.state).collect()).await?;
         } else {

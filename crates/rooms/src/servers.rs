@@ -3,10 +3,10 @@
 use std::collections::BTreeSet;
 
 use events::content::{Membership, ServerAcl};
-use kernel::id::{OwnedRoomId, OwnedServerName, RoomId, ServerName, UserId};
+use kernel::id::{EventId, OwnedRoomId, OwnedServerName, RoomId, ServerName, UserId};
 
 use crate::{
-    Error, Result, Rooms,
+    Error, Result, Rooms, Verdict,
     tables::{SERVER_ROOMS, SERVERS},
 };
 
@@ -67,5 +67,13 @@ impl Rooms {
             return Err(Error::Denied("This server is not in the room".to_owned()));
         }
         self.check_acl(room, server)
+    }
+}
+
+impl Rooms {
+    /// An event as it is federated, if it is part of the room.
+    pub fn pdu(&self, room: &RoomId, id: &EventId) -> Result<Option<String>> {
+        let event = self.inner.event(&*self.inner.room(room)?, id)?;
+        Ok(event.filter(|event| event.verdict == Verdict::Accepted).map(|event| event.pdu.json().to_owned()))
     }
 }

@@ -22,7 +22,7 @@ pub type StateMap = HashMap<StateKey, OwnedEventId>;
 ///
 /// `auth_chains` are those of the states, in any order, each with all events that the state's events cite as `auth_events`,
 /// directly or not; version 1 does not look at them. `fetch` finds the room's events; one that it does not find counts
-/// for nothing.
+/// for nothing, nor does one that was rejected, whatever state has it.
 ///
 /// # Errors
 /// [`Error::Resolution`] when an event that cannot be missed is not found.
@@ -32,6 +32,9 @@ pub fn resolve(
     auth_chains: Vec<HashSet<OwnedEventId>>,
     fetch: impl Fn(&EventId) -> Option<Arc<Pdu>>,
 ) -> Result<StateMap> {
+    // The algorithms ask of an event only whether it is allowed by what is resolved so far: one that was rejected for what it
+    // cites could come back so.
+    let fetch = |id: &EventId| fetch(id).filter(|event| !event.rejected());
     match version.rules().state_res.v2_rules() {
         Some(rules) => resolve_v2(version, rules, states, auth_chains, fetch),
         None => Ok(v1::resolve(version, states, fetch)),

@@ -145,6 +145,42 @@ fn the_subgraph_is_what_lies_between_conflicted_events() {
     assert_eq!(between(&[]), HashSet::new());
 }
 
+/// Hazard S1: what version 12 replays between two states of which one is a reset (MSC4297), and older versions do not.
+#[test]
+fn power_that_was_passed_on_survives_a_reset_since_version_12() {
+    for version in [RoomVersion::V11, RoomVersion::V12] {
+        let mut room = Room::busy(version);
+        let first = room.state_event("m.room.power_levels", "").unwrap();
+        let mut levels: Value = first.content_as().unwrap();
+        levels["users"][CAROL] = 50.into();
+        room.send(BOB, "m.room.power_levels", Some(""), levels.clone());
+        // Both states cite these power levels, by way of what was said under them: they are in no auth difference.
+        room.send(BOB, "m.room.topic", Some(""), json!({"topic": "x"}));
+        levels["users"]["@dan:four.example"] = 50.into();
+        let last = room.send(CAROL, "m.room.power_levels", Some(""), levels);
+        let mut reset = room.clone();
+        reset.state.insert(("m.room.power_levels".into(), String::new()), first.event_id().to_owned());
+        let resolved = merge(&[&reset, &room]).unwrap();
+        let expected = if version == RoomVersion::V12 { &last } else { &first };
+        assert_eq!(id_of(&resolved, "m.room.power_levels", "").as_deref(), Some(expected.event_id()), "{version}");
+    }
+}
+
+/// The same of the state that all agree on: since version 12 it does not judge what was there before it.
+#[test]
+fn a_member_survives_a_reset_after_the_door_was_closed_since_version_12() {
+    const DAN: &str = "@dan:four.example";
+    for version in [RoomVersion::V11, RoomVersion::V12] {
+        let mut room = Room::busy(version);
+        room.send(DAN, "m.room.member", Some(DAN), member("join"));
+        room.send(ALICE, "m.room.join_rules", Some(""), json!({"join_rule": "invite"}));
+        let mut reset = room.clone();
+        reset.state.remove(&("m.room.member".to_owned(), DAN.to_owned())).unwrap();
+        let resolved = merge(&[&room, &reset]).unwrap();
+        assert_eq!(id_of(&resolved, "m.room.member", DAN).is_some(), version == RoomVersion::V12, "{version}");
+    }
+}
+
 #[test]
 fn what_cannot_be_found_is_an_error_or_counts_for_nothing_but_never_a_panic() {
     for version in RoomVersion::all() {
@@ -157,6 +193,36 @@ fn what_cannot_be_found_is_an_error_or_counts_for_nothing_but_never_a_panic() {
         let _ = resolve(version, &states, chains, |_| None);
         let resolved = resolve(version, &[], vec![], |_| None).unwrap();
         assert!(resolved.is_empty());
+    }
+}
+
+/// Hazard S4: an event that was rejected is nobody's state, though a hostile server has it in the state that it sends and
+/// the rules would allow it there.
+#[test]
+fn a_rejected_event_never_wins() {
+    for version in RoomVersion::all() {
+        let mut room = Room::busy(version);
+        let before = room.send(ALICE, "m.room.topic", Some(""), json!({"topic": "before"}));
+        let mut levels: Value = room.state_event("m.room.power_levels", "").unwrap().content_as().unwrap();
+        levels["users"][CAROL] = 50.into();
+        for (kind, key, content) in [
+            ("m.room.topic", "", json!({"topic": "rejected"})),
+            ("org.example.new", "", json!({})),
+            ("m.room.power_levels", "", levels),
+            ("m.room.member", CAROL, member("ban")),
+        ] {
+            let (mut ours, mut theirs) = (room.clone(), room.clone());
+            let event = theirs.send(BOB, kind, Some(key), content);
+            assert_eq!(merge(&[&ours, &theirs]).unwrap(), theirs.state, "{version} {kind}: it would win");
+            let rejected = Arc::new((*event).clone().with_rejected(true));
+            theirs.events.insert(rejected.event_id().to_owned(), rejected);
+            assert_eq!(merge(&[&ours, &theirs]).unwrap(), room.state, "{version} {kind}");
+            // Nor does it keep out what is disputed beside it.
+            ours.now += 1_000_000;
+            let topic = ours.send(ALICE, "m.room.topic", Some(""), json!({"topic": "after"}));
+            assert_ne!(before.event_id(), topic.event_id());
+            assert_eq!(merge(&[&theirs, &ours]).unwrap(), ours.state, "{version} {kind}");
+        }
     }
 }
 
@@ -176,7 +242,8 @@ fn act(room: &mut Room, action: u8, who: u8, whom: u8) {
         5 => ("m.room.member", whom, member("invite")),
         6 => ("m.room.join_rules", "", json!({"join_rule": if action > 127 { "public" } else { "invite" }})),
         7 | 8 => {
-            levels["users"][whom] = i64::from(action / 2).into();
+            // Much that can be passed on: who has 50 may make it 50 for others.
+            levels["users"][whom] = [0, 25, 50, 50, 100][usize::from(action / 10) % 5].into();
             ("m.room.power_levels", "", levels)
         }
         _ => ("org.example.state", who, json!({"n": action})),

@@ -48,11 +48,15 @@ fn split(states: &[StateMap], fetch: impl Fn(&EventId) -> Option<Arc<Pdu>>) -> (
     for (key, id) in states.iter().flatten() {
         claims.entry(key).or_default().insert(id);
     }
+    let everywhere = |key: &StateKey| states.iter().all(|state| state.contains_key(key));
     let mut agreed = StateMap::new();
     let mut conflicts = Contenders::new();
     for (key, ids) in claims {
         if let (1, Some(id)) = (ids.len(), ids.first()) {
-            agreed.insert(key.clone(), (*id).clone());
+            // What all have is not even looked at; what only some have may be no state at all.
+            if everywhere(key) || fetch(id).is_some() {
+                agreed.insert(key.clone(), (*id).clone());
+            }
             continue;
         }
         let mut contenders: Vec<_> = ids.into_iter().filter_map(|id| fetch(id)).collect();

@@ -203,12 +203,31 @@ impl History {
                 into.events.extend(merged.events);
                 into.now = into.now.max(merged.now);
             }
+            3 => self.reset(chosen),
             _ => {
                 let (action, who, whom) = (self.byte(), self.byte(), self.byte());
+                // Every other one gives power to somebody, if they may.
+                let action = if self.below(2) == 0 { action / 20 * 10 + 7 } else { action };
                 let branch = &mut self.branches[chosen];
                 act(branch, action, who, whom);
                 self.events.extend(branch.events.clone());
             }
+        }
+    }
+
+    /// A branch goes on with an older state of something, as after a state that a hostile server sent, or a merge gone wrong.
+    fn reset(&mut self, branch: usize) {
+        let mut ids: Vec<_> = self.events.keys().cloned().collect();
+        ids.sort();
+        if self.below(2) == 0 {
+            // Power matters most.
+            ids.retain(|id| self.events[id].kind() == "m.room.power_levels");
+        }
+        let id = ids.swap_remove(self.below(ids.len()));
+        if let Some(key) = self.events[&id].state_entry().filter(|key| key.0 != "m.room.create") {
+            let branch = &mut self.branches[branch];
+            branch.state.insert(key, id);
+            branch.events.extend(self.events.clone());
         }
     }
 }
@@ -234,13 +253,13 @@ fn compare(count: u64) {
 
 #[test]
 fn a_second_implementation_comes_to_the_same_state() {
-    compare(40);
+    compare(15);
 }
 
-/// The ten thousand of hazard S1 for each version; takes a quarter of an hour. Run it after any change to state resolution:
-/// `cargo test -p events --release -- --ignored ten_thousand`.
+/// The ten thousand of hazard S1, for each version. Some things come up in one history of a few hundred only. Run it after
+/// any change to state resolution: `cargo test -p events --release -- --ignored ten_thousand`.
 #[test]
-#[ignore = "takes long: to be run when state resolution or ruma-state-res changes"]
+#[ignore = "takes long: for changes of state resolution and of ruma-state-res"]
 fn a_second_implementation_comes_to_the_same_state_ten_thousand_times() {
     compare(10_000);
 }

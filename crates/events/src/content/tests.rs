@@ -156,9 +156,16 @@ fn server_acls() {
     let acl = |content: Value| ServerAcl::of(&event("m.room.server_acl", content));
     let allows = |acl: &ServerAcl, server: &str| acl.allows(<&ServerName>::try_from(server).unwrap());
     let denying = acl(json!({"allow": ["*"], "deny": ["evil.example", "*.Bad.example", "1?.example"]}));
-    for denied in
-        ["evil.example", "Evil.EXAMPLE", "evil.example:8448", "a.bad.example", "x.y.BAD.example:1", "10.example"]
-    {
+    for denied in [
+        "evil.example",
+        "Evil.EXAMPLE",
+        "evil.example:8448",
+        "evil.example.",
+        "Evil.Example.:1",
+        "a.bad.example",
+        "x.y.BAD.example:1",
+        "10.example",
+    ] {
         assert!(!allows(&denying, denied), "{denied}");
     }
     for allowed in
@@ -175,6 +182,18 @@ fn server_acls() {
     );
     for nobody in [json!({}), json!({"allow": []}), json!({"allow": "*"}), json!({"allow": [1]})] {
         assert!(!allows(&acl(nobody), "one.example"));
+    }
+    // Names beyond ASCII go by what the network knows them as.
+    let punycode =
+        acl(json!({"allow": ["*"], "deny": ["xn--vil-9la.example", "évil.example", "[::1]", "[2001:db8:*"]}));
+    for denied in ["xn--vil-9la.example", "XN--Vil-9LA.example:443", "[::1]", "[::1]:8448", "[2001:DB8::5]"] {
+        assert!(!allows(&punycode, denied), "{denied}");
+    }
+    assert!(allows(&punycode, "vil.example") && allows(&punycode, "[::2]"));
+    assert!(<&ServerName>::try_from("évil.example").is_err(), "is no server's name at all");
+    // Anything but a clear no lets addresses in.
+    for odd in [json!(null), json!("false"), json!(0), json!([])] {
+        assert!(allows(&acl(json!({"allow": ["*"], "allow_ip_literals": odd})), "1.2.3.4"));
     }
     // A pattern made to be slow is not.
     let slow = acl(json!({"allow": ["*a".repeat(100)]}));

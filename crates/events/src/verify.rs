@@ -93,7 +93,8 @@ pub fn verify(event: &CanonicalJsonObject, keys: &PublicKeys, version: RoomVersi
     }
 }
 
-/// Verifies the signatures that an object bears under one server's name, over its text as it is signed.
+/// Verifies the signatures that an object bears under one server's name, over its text as it is signed, and returns them by
+/// key id, without those by keys that are not known.
 ///
 /// # Errors
 /// [`Error::InvalidSignature`] when there is none by a key among `keys`, or a false one.
@@ -102,17 +103,20 @@ pub(crate) fn verify_signer(
     text: &str,
     server: &ServerName,
     keys: &PublicKeys,
-) -> Result<()> {
+) -> Result<CanonicalJsonObject> {
     let known = keys.0.get(server.as_str());
-    let mut verified = false;
+    let mut verified = CanonicalJsonObject::new();
     for (id, signature) in signatures_of(object, server) {
         let key = known.and_then(|known| known.get(id)).and_then(|key| key.as_bytes().try_into().ok());
         if let Some(key) = key {
             check_signature(key, signature.as_str().unwrap_or_default(), text)?;
-            verified = true;
+            verified.insert(id.clone(), signature.clone());
         }
     }
-    if verified { Ok(()) } else { Err(Error::InvalidSignature(format!("none of {server} by a key that is known"))) }
+    if verified.is_empty() {
+        return Err(Error::InvalidSignature(format!("none of {server} by a key that is known")));
+    }
+    Ok(verified)
 }
 
 #[cfg(test)]

@@ -1,5 +1,6 @@
 //! Membership events of other servers that this one vouches for with its signature: invitations of its users (spec,
-//! server-server API, "Inviting to a room") and joins to restricted rooms that it let somebody in to ("Restricted rooms").
+//! server-server API, "Inviting to a room") and joins to restricted rooms that it let somebody in to ("Restricted rooms");
+//! and, at the other end, taking such a signature.
 //!
 //! These two are the only events of others that ever get our signature, and here servers were taken over: what is signed
 //! must not be what was sent, but what was looked at. So the part of the event that a signature covers is built again from
@@ -11,7 +12,7 @@ use ruma_signatures::content_hash;
 
 use crate::{
     CanonicalJsonObject, CanonicalJsonValue, Draft, Error, Pdu, PublicKeys, Result, RoomVersion, Signer,
-    canonical::canonical_string,
+    canonical::{canonical_event, canonical_string},
     content::Membership,
     format::{check_format, cited_hash},
     pdu::event_id_of,
@@ -113,20 +114,46 @@ impl Signer {
 
         // With a place for the signature, so that what would be too large is not signed. Whatever others wrote under our
         // name goes.
-        self.place_signature(&mut object, "A".repeat(SIGNATURE_LENGTH));
+        let ours = |signature: String| CanonicalJsonObject::from([(self.key_id().to_owned(), signature.into())]);
+        place_signatures(&mut object, self.server_name(), ours("A".repeat(SIGNATURE_LENGTH)));
         check_format(&object, version)?;
-        let signature = self.sign(&rebuilt);
-        self.place_signature(&mut object, signature);
+        place_signatures(&mut object, self.server_name(), ours(self.sign(&rebuilt)));
         Pdu::read(event.event_id().to_owned(), canonical_string(&object), version, event.rejected())
             .map_err(Error::Malformed)
     }
+}
 
-    fn place_signature(&self, event: &mut CanonicalJsonObject, signature: String) {
-        let ours = CanonicalJsonObject::from([(self.key_id().to_owned(), signature.into())]);
-        let signatures = event.entry("signatures".into()).or_insert_with(|| CanonicalJsonObject::new().into());
-        if let CanonicalJsonValue::Object(signatures) = signatures {
-            signatures.insert(self.server_name().to_string(), ours.into());
-        }
+/// Puts a server's signatures, by key id, in place of those that the event bears under its name.
+fn place_signatures(event: &mut CanonicalJsonObject, server: &ServerName, by_key: CanonicalJsonObject) {
+    let signatures = event.entry("signatures".into()).or_insert_with(|| CanonicalJsonObject::new().into());
+    if let CanonicalJsonValue::Object(signatures) = signatures {
+        signatures.insert(server.to_string(), by_key.into());
+    }
+}
+
+impl Pdu {
+    /// This event with the signatures that another server vouches for it with, taken from the copy that it sent back: an
+    /// invitation from the server of the invited, a join from the server that let the user in.
+    ///
+    /// `keys` has those of `server`. Nothing else of the copy is taken, nor is it read as an event.
+    ///
+    /// # Errors
+    /// [`Error::InvalidSignature`] when the copy has no signature of that server that is true of this event, and as
+    /// [`crate::canonical_event`], [`crate::check_format`].
+    pub fn countersigned(
+        &self,
+        copy: &str,
+        server: &ServerName,
+        version: RoomVersion,
+        keys: &PublicKeys,
+    ) -> Result<Self> {
+        let mut event = self.object()?;
+        let copy = canonical_event(copy)?;
+        let verified = verify_signer(&copy, &signed_text(&event, version)?, server, keys)?;
+        place_signatures(&mut event, server, verified);
+        check_format(&event, version)?;
+        Self::read(self.event_id().to_owned(), canonical_string(&event), version, self.rejected())
+            .map_err(Error::Malformed)
     }
 }
 

@@ -109,3 +109,32 @@ fn who_must_sign() {
         assert_eq!(by_email.len(), usize::from(version.ids_are_given()), "{version}");
     }
 }
+
+#[test]
+fn the_keys_to_fetch_are_those_of_who_must_have_signed() {
+    for number in 1..=12 {
+        let version = version(number);
+        let room = Room::busy(version);
+        let content = json!({"membership": "join", "join_authorised_via_users_server": ALICE});
+        let mut json = json_of(&room.seal(room.draft(BOB, "m.room.member", Some(BOB), content)).unwrap());
+        let keys_of = |json: &Value| {
+            let keys = signing_keys_of(&parsed(json), version).unwrap();
+            keys.into_iter().map(|(server, id)| format!("{server} {id}")).collect::<Vec<_>>()
+        };
+        assert_eq!(keys_of(&json), ["two.example ed25519:1"], "{version}");
+        json["signatures"]["one.example"] = json!({"ed25519:a": "x", "ed25519:b": 5});
+        json["signatures"]["evil.example"] = json!({"ed25519:a": "x"});
+        json["signatures"]["two.example"]["rsa:1"] = "x".into();
+        json["signatures"]["two.example"]["ed25519:a b"] = "x".into();
+        let restricted = ["one.example ed25519:a", "one.example ed25519:b", "two.example ed25519:1"];
+        let expected = if version.has_restricted_joins() { &restricted[..] } else { &restricted[2..] };
+        assert_eq!(keys_of(&json), expected, "{version}");
+        for n in 0..100 {
+            json["signatures"]["two.example"][format!("ed25519:{n}")] = "x".into();
+        }
+        json["signatures"]["one.example"] = json!([]);
+        assert_eq!(keys_of(&json).len(), KEYS_PER_SIGNER_MAX);
+        json["sender"] = "nobody".into();
+        assert!(matches!(signing_keys_of(&parsed(&json), version), Err(Error::Malformed(_))));
+    }
+}

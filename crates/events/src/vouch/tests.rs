@@ -350,3 +350,38 @@ fn no_other_join_is_signed() {
         assert_eq!(ours.signatures_made(), 0, "{version}");
     }
 }
+
+/// The other end of both: what comes back is taken for its signature and for nothing else.
+#[test]
+fn a_countersignature_is_taken_and_nothing_beside_it() {
+    for version in [version(8), RoomVersion::V10, RoomVersion::V11, RoomVersion::V12] {
+        let join = Pdu::parse(&restricted_join(version).to_string(), version).unwrap();
+        let (dans, keys) = (user(DAN).server_name(), public_keys(&["four.example"]));
+        let vouched = ours().vouch_for_join(&join, version, &theirs(), user(DAN)).unwrap();
+        let mut copy = json_of(&vouched);
+        copy["signatures"]["four.example"]["ed25519:other"] = "junk".into();
+        copy["signatures"]["five.example"] = json!({"ed25519:1": "junk"});
+        copy["unsigned"] = json!({"age": 1});
+        copy["content"]["displayname"] = "Mallory".into();
+        let taken = join.countersigned(&copy.to_string(), dans, version, &keys).unwrap();
+        assert_eq!(taken.json(), vouched.json(), "{version}");
+        assert_eq!(taken.event_id(), join.event_id());
+
+        let refused = |copy: Value, server: &ServerName, keys: &PublicKeys| {
+            let result = join.countersigned(&copy.to_string(), server, version, keys);
+            assert!(matches!(result, Err(Error::InvalidSignature(_))), "{version}: {result:?}");
+        };
+        refused(json_of(&vouched), dans, &PublicKeys::default());
+        refused(json_of(&vouched), dans, &theirs());
+        refused(json_of(&join), dans, &keys);
+        refused(json!({}), dans, &keys);
+        let mut false_one = json_of(&vouched);
+        false_one["signatures"]["four.example"] = false_one["signatures"]["two.example"].clone();
+        refused(false_one, dans, &keys);
+        // A true signature, of another event.
+        let other =
+            sent_by("two.example", version, restricted_join(version), |event| event["depth"] = 99.into()).unwrap();
+        let other = ours().vouch_for_join(&other, version, &theirs(), user(DAN)).unwrap();
+        refused(json_of(&other), dans, &keys);
+    }
+}

@@ -1,6 +1,6 @@
 //! The public room directory: `GET` and `POST /publicRooms`, `GET` and `PUT /directory/list/room/{roomId}`.
 
-use std::sync::Arc;
+use std::{mem, sync::Arc};
 
 use directory::{PublicRoom, RoomsFilter, RoomsPage};
 use kernel::{Kind, id::ServerName};
@@ -8,8 +8,9 @@ use ruma_client_api::directory::{
     get_public_rooms, get_public_rooms_filtered, get_room_visibility, set_room_visibility,
 };
 use ruma_client_api::room::Visibility;
-use ruma_common::directory::PublicRoomsChunk;
-use web::{Caller, Error, Result};
+use ruma_common::{directory::PublicRoomsChunk, room::JoinRuleKind};
+use serde::Serialize;
+use web::{Caller, Error, Json, Result};
 
 use super::summary::summary_of;
 use crate::Town;
@@ -17,39 +18,25 @@ use crate::Town;
 /// Rooms of a page whose caller names no limit.
 const PAGE_DEFAULT: u64 = 100;
 
-pub(super) async fn public_rooms(
-    town: Arc<Town>,
-    _: Caller,
-    ask: get_public_rooms::v3::Request,
-) -> Result<get_public_rooms::v3::Response> {
+pub(super) async fn public_rooms(town: Arc<Town>, _: Caller, ask: get_public_rooms::v3::Request) -> Result<Json> {
     check_server(&town, ask.server.as_deref())?;
-    let page =
-        town.directory.public_rooms(&RoomsFilter::default(), limit(ask.limit.map(Into::into)), ask.since.as_deref())?;
-    let mut response = get_public_rooms::v3::Response::new(chunk(&page));
-    response.total_room_count_estimate = u32::try_from(page.total).ok().map(Into::into);
-    response.next_batch = page.next;
-    response.prev_batch = page.previous;
-    Ok(response)
+    let limit = limit(ask.limit.map(Into::into));
+    Json::of(&Page::from(town.directory.public_rooms(&RoomsFilter::default(), limit, ask.since.as_deref())?))
 }
 
 pub(super) async fn search_public_rooms(
     town: Arc<Town>,
     _: Caller,
     ask: get_public_rooms_filtered::v3::Request,
-) -> Result<get_public_rooms_filtered::v3::Response> {
+) -> Result<Json> {
     check_server(&town, ask.server.as_deref())?;
     let types: Vec<_> = ask.filter.room_types.iter().map(|kind| kind.as_str().map(str::to_owned)).collect();
     let filter = RoomsFilter {
         term: ask.filter.generic_search_term.as_deref(),
         room_types: (!types.is_empty()).then(|| types.iter().map(Option::as_deref).collect()),
     };
-    let page = town.directory.public_rooms(&filter, limit(ask.limit.map(Into::into)), ask.since.as_deref())?;
-    let mut response = get_public_rooms_filtered::v3::Response::new();
-    response.chunk = chunk(&page);
-    response.total_room_count_estimate = u32::try_from(page.total).ok().map(Into::into);
-    response.next_batch = page.next;
-    response.prev_batch = page.previous;
-    Ok(response)
+    let limit = limit(ask.limit.map(Into::into));
+    Json::of(&Page::from(town.directory.public_rooms(&filter, limit, ask.since.as_deref())?))
 }
 
 pub(super) async fn visibility(
@@ -88,6 +75,37 @@ fn limit(asked: Option<u64>) -> usize {
     usize::try_from(asked.unwrap_or(PAGE_DEFAULT)).unwrap_or(usize::MAX)
 }
 
-fn chunk(page: &RoomsPage) -> Vec<PublicRoomsChunk> {
-    page.rooms.iter().map(|room: &Arc<PublicRoom>| summary_of(&room.room, &room.summary).into()).collect()
+/// The answer to both. It is not ruma's, which leaves out the join rule of rooms where it is `public`: not every client knows
+/// that none means this one.
+#[derive(Serialize)]
+struct Page {
+    chunk: Vec<Listed>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    next_batch: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    prev_batch: Option<String>,
+    total_room_count_estimate: usize,
+}
+
+#[derive(Serialize)]
+struct Listed {
+    join_rule: JoinRuleKind,
+    /// With its own join rule taken out.
+    #[serde(flatten)]
+    room: PublicRoomsChunk,
+}
+
+impl From<RoomsPage> for Page {
+    fn from(page: RoomsPage) -> Self {
+        let listed = |room: &Arc<PublicRoom>| {
+            let mut room: PublicRoomsChunk = summary_of(&room.room, &room.summary).into();
+            Listed { join_rule: mem::take(&mut room.join_rule), room }
+        };
+        Self {
+            chunk: page.rooms.iter().map(listed).collect(),
+            next_batch: page.next,
+            prev_batch: page.previous,
+            total_room_count_estimate: page.total,
+        }
+    }
 }

@@ -73,6 +73,7 @@ async fn the_directory_lists_what_was_put_in() {
     let found = search(json!({ "filter": { "generic_search_term": "ecole" }, "limit": 1 })).await.ok();
     let expected = json!({
         "room_id": room, "name": "Écoles", "num_joined_members": 1, "world_readable": false, "guest_can_join": false,
+        "join_rule": "public",
     });
     assert_eq!(found["chunk"], json!([expected]));
     let nothing = search(json!({ "filter": { "generic_search_term": "mairie" } })).await.ok();

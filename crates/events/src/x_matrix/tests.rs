@@ -1,6 +1,7 @@
 //! Requests signed here and read there, and the same with one thing changed.
 
 use kernel::id::ServerName;
+use proptest::prelude::*;
 use serde_json::json;
 
 use super::*;
@@ -199,4 +200,15 @@ fn what_is_not_json_is_not_signed() {
         assert!(matches!(signer.sign_request(&request), Err(Error::NotJson(_))), "{content}");
     }
     assert_eq!(signer.signatures_made(), 0);
+}
+
+proptest! {
+    /// Whatever a stranger sends is read or refused; what is read was there.
+    #[test]
+    fn no_header_breaks_the_reader(parameters in "([a-z]{0,3}|origin=|key=ed25519:|sig=|[=,\"\\\\ \t:é]){0,30}") {
+        let header = format!("X-Matrix {parameters}");
+        if let Ok(read) = XMatrix::parse(&header) {
+            prop_assert!(header.contains(&read.key_id) && header.replace('\\', "").contains(read.origin.as_str()));
+        }
+    }
 }

@@ -9,10 +9,13 @@ import { Process } from "./process.mjs";
 
 const run = promisify(execFile);
 
-/** Starts the process. Returns its towns, in the order of `places`: `{ address, front?, authority }` each. */
-export async function startBeffroi(folder, places) {
+/**
+ * Starts the process. Returns its towns, in the order of `places`: `{ address, front?, authority }` each. `allow`: which servers
+ * they talk to.
+ */
+export async function startBeffroi(folder, places, allow) {
     const host = new Host(folder);
-    const towns = await Promise.all(places.map((place) => Town.settle(host, place)));
+    const towns = await Promise.all(places.map((place) => Town.settle(host, place, allow)));
     await host.configure(towns);
     await host.start();
     return towns;
@@ -39,6 +42,7 @@ operations_address = "127.0.0.1:${operations}"
 off = true
 [federation]
 networks = ["127.0.0.0/8"]
+roots = ["${towns[0].authority.roots}"]
 ${listeners}`);
         await Promise.all(towns.map((town) => writeFile(join(this.folder, "tenants", `${town.address}.toml`), town.file())));
     }
@@ -56,10 +60,10 @@ ${listeners}`);
 class Town {
     kind = "beffroi";
 
-    static async settle(host, { address, front, authority }) {
+    static async settle(host, { address, front, authority }, allow) {
         const town = new Town();
         const [client, federation] = await freePorts(address, 2);
-        Object.assign(town, { host, address, front, authority, ports: { client, federation } });
+        Object.assign(town, { host, address, front, authority, allow, ports: { client, federation } });
         town.serverName = `${address}:${front?.port ?? federation}`;
         town.baseUrl = `http://${address}:${client}`;
         town.pem = await authority.certify(address);
@@ -118,10 +122,7 @@ issuer = "http://127.0.0.1:1/"
 client_id = "nobody signs in here"
 client_secret = { value = "none" }
 [federation]
-allow = ["127.0.0.*:*"]
-[[federation.server]]
-name = "127.0.0.*:*"
-roots = "${this.authority.roots}"
+allow = ${JSON.stringify(this.allow)}
 `;
     }
 }

@@ -48,7 +48,7 @@ export class Lab {
         const ours = places.filter(({ kind }) => kind === "beffroi");
         const processes = apart ? ours.map((place) => [place]) : [ours];
         const starts = processes.filter((towns) => towns.length).map(async (towns) => {
-            const started = await startBeffroi(towns[0].folder, towns);
+            const started = await startBeffroi(towns[0].folder, towns, places.map(({ address }) => `${address}:*`));
             towns.forEach(({ index }, at) => (this.servers[index] = started[at]));
         });
         const theirs = places.filter(({ kind }) => kind === "synapse");

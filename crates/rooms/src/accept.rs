@@ -5,6 +5,7 @@
 
 mod commit;
 mod indexes;
+mod past;
 mod redaction;
 
 use std::{
@@ -26,6 +27,8 @@ use crate::{
     state::{Growth, Root},
     tables::{BY_TIME, EVENTS, EventRow, HeadRow, OwnedEventIdRow, TIMELINE, TRANSACTIONS},
 };
+
+pub(crate) use past::Past;
 
 /// What accompanies an event that a client sent.
 pub(crate) type Transaction = (OwnedUserId, OwnedDeviceId, OwnedTransactionId);
@@ -154,7 +157,7 @@ impl<'a> Unit<'a> {
         self.fresh.insert(id.clone(), pdu.clone());
         let stamp = self.batch.stamp();
         let replaces = self.replaced(&pdu, entry.state_before)?;
-        let redacted_by = if entry.told { None } else { self.early_redaction(&id)? };
+        let redacted_by = if entry.told { None } else { self.early_redaction(&pdu)? };
         self.become_state(room_state, &pdu, stamp)?;
         let redacts = self.redact(&pdu)?;
         crate::relations::index(self, &pdu, stamp);

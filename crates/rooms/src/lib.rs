@@ -10,6 +10,7 @@ mod create;
 mod error;
 mod event;
 mod feed;
+mod history;
 mod members;
 mod membership;
 mod published;

@@ -9,7 +9,7 @@ use kernel::{
 };
 use serde::Deserialize;
 use serde_json::value::RawValue;
-use store::{Direction, Stamp};
+use store::{Direction, Stamp, Stamped};
 
 use crate::{
     Boundary, Event, Result, Rooms, Viewer,
@@ -67,6 +67,19 @@ pub(crate) fn index(unit: &mut Unit<'_>, pdu: &Pdu, stamp: Stamp) {
     if row.rel_type == "m.thread" {
         unit.batch.put_stamped(&THREADS, (room.as_ref(), target.as_ref()), stamp, &());
     }
+}
+
+/// The same for an event of the past, which makes no thread the latest.
+pub(crate) fn index_past(unit: &mut Unit<'_>, pdu: &Pdu, at: Position) -> Result<()> {
+    let Some((target, row)) = relation(pdu).filter(|_| !pdu.is_state()) else { return Ok(()) };
+    let (room, stamp) = (unit.room.id.clone(), unit.batch.stamp());
+    let key = (room.as_ref(), target.as_ref());
+    unit.batch.put(&RELATIONS, (room.as_ref(), target.as_ref(), stamp), &row);
+    unit.batch.put_stamped(&RELATED, key, stamp, &());
+    if row.rel_type == "m.thread" && !unit.inner.scope.has(&THREADS, key)? {
+        unit.batch.put(&THREADS, key, &Stamped { position: at, value: () });
+    }
+    Ok(())
 }
 
 /// A redacted event relates to nothing any more.

@@ -44,6 +44,11 @@ impl Boundary {
         Self::before(event.position, event.order)
     }
 
+    /// Behind a gap that opens here: past what is missing, if that cannot be had.
+    pub(crate) fn over_gap(self) -> Self {
+        Self::before(self.position, self.order)
+    }
+
     fn before(position: Position, order: u32) -> Self {
         match order.checked_sub(1) {
             Some(order) => Self { position, order },
@@ -136,11 +141,8 @@ impl Stretch<'_> {
         if self.direction == Direction::Forward {
             return Ok(None);
         }
-        let rows = self.rooms.inner.scope.scan(&GAPS, (&*self.room.id,)).backward().limit(GAPS_MAX).rows()?;
         // What came as it happened has a hole there even after the history was fetched.
-        let open = rows.into_iter().filter(|(_, row)| self.live || !row.missing.is_empty());
-        let mut places = open.map(|((_, position), row)| Boundary { position, order: u32::MAX - row.fetched });
-        Ok(places.find(|place| *place <= from && self.to.is_none_or(|to| *place > to)))
+        Ok(self.rooms.gaps(&self.room, self.to, from, self.live)?.first().copied())
     }
 }
 
@@ -159,6 +161,21 @@ impl Rooms {
     ) -> Result<Page> {
         let stretch = Stretch { rooms: self, room: viewer.room().clone(), to, direction, live: false };
         self.walk(&stretch, viewer, from, limit, wanted)
+    }
+
+    /// Where the timeline has gaps between these places, the newest first: those that are open, or all.
+    pub(crate) fn gaps(
+        &self,
+        room: &Room,
+        after: Option<Boundary>,
+        upto: Boundary,
+        all: bool,
+    ) -> Result<Vec<Boundary>> {
+        let room = &*room.id;
+        let scan = self.inner.scope.scan(&GAPS, (room,)).through((room, upto.position)).backward();
+        let rows = scan.limit(GAPS_MAX).rows()?.into_iter().filter(|(_, row)| all || !row.missing.is_empty());
+        let places = rows.map(|((_, position), row)| Boundary { position, order: u32::MAX - row.fetched });
+        Ok(places.filter(|place| *place <= upto && after.is_none_or(|after| *place > after)).collect())
     }
 
     fn walk(
@@ -230,8 +247,8 @@ impl Rooms {
         })
     }
 
-    /// The visible event closest to a moment, at or after it, or at or before it (spec, `timestamp_to_event`).
-    pub fn event_by_time(
+    /// Of what is here, the visible event closest to a moment, at or after it, or at or before it.
+    pub(crate) fn event_by_time_here(
         &self,
         room: &RoomId,
         user: &UserId,

@@ -27,7 +27,7 @@ pub(super) async fn context(town: Arc<Town>, caller: Caller, ask: Verbatim<Reque
     let wanted = |event: &Event| filter.wants(event);
     let (just_before, just_after) = (Boundary::just_before(&event), Boundary::just_after(&event));
     let viewer = &mut shown.viewer;
-    let before = town.rooms.page(viewer, just_before, None, Direction::Backward, limit / 2, wanted)?;
+    let before = town.rooms.page_of_all(viewer, just_before, None, Direction::Backward, limit / 2, wanted).await?;
     let after = town.rooms.page(viewer, just_after, None, Direction::Forward, limit - limit / 2, wanted)?;
     let last = after.events.last().unwrap_or(&event);
 

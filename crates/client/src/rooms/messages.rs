@@ -29,8 +29,8 @@ pub(super) async fn messages(town: Arc<Town>, caller: Caller, ask: Ask) -> Resul
     let to = ask.ask.to.as_deref().map(Token::boundary).transpose()?;
     let limit = wanted.limit(ask.ask.limit.into(), PAGE_MAX);
     let mut shown = Shown::new(&town, &caller, room)?;
-    let page =
-        town.rooms.page(&mut shown.viewer, from, to, store_direction(direction), limit, |event| wanted.wants(event))?;
+    let (viewer, direction) = (&mut shown.viewer, store_direction(direction));
+    let page = town.rooms.page_of_all(viewer, from, to, direction, limit, |event| wanted.wants(event)).await?;
     let mut response = Response::new();
     response.start = from.to_string();
     response.end = page.next.map(|next| next.to_string());
@@ -61,7 +61,7 @@ pub(super) fn store_direction(direction: Direction) -> store::Direction {
 /// with the second.
 pub(super) fn senders<T>(town: &Town, shown: &mut Shown<'_>, events: &[Arc<Event>]) -> Result<Vec<Raw<T>>> {
     let mut oldest_first: Vec<&Event> = events.iter().map(AsRef::as_ref).collect();
-    oldest_first.sort_unstable_by_key(|event| event.position);
+    oldest_first.sort_unstable_by_key(|event| (event.position, event.order));
     let (mut members, mut found) = (Vec::new(), HashSet::new());
     for event in oldest_first {
         let (room, sender) = (event.pdu.room_id(), event.pdu.sender());

@@ -13,7 +13,7 @@ use crate::Town;
 pub(super) async fn timestamp_to_event(town: Arc<Town>, caller: Caller, ask: Request) -> Result<Response> {
     town.rooms.standing(&ask.room_id, &caller.user)?;
     let at = Timestamp(ask.ts.get().into());
-    let event = town.rooms.event_by_time(&ask.room_id, &caller.user, at, store_direction(ask.dir))?;
+    let event = town.rooms.event_by_time(&ask.room_id, &caller.user, at, store_direction(ask.dir)).await?;
     let event = event.ok_or(rooms::Error::NoSuchEvent)?;
     let sent = event.pdu.origin_server_ts().0.try_into().unwrap_or_default();
     Ok(Response::new(event.pdu.event_id().to_owned(), MilliSecondsSinceUnixEpoch(sent)))

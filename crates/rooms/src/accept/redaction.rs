@@ -10,53 +10,80 @@ use super::Unit;
 use crate::{
     Error, Result,
     event::Event,
+    state::Root,
     tables::{EARLY_REDACTIONS, EVENTS, EventRow, OwnedEventIdRow},
 };
 
 impl Unit<'_> {
     /// Prunes the event that this one redacts, if it is here and the redaction may; returns its id then.
     pub(super) fn redact(&mut self, pdu: &Pdu) -> Result<Option<OwnedEventId>> {
-        if pdu.kind() != "m.room.redaction" {
-            return Ok(None);
-        }
-        let Some(target) = pdu.redacts() else { return Ok(None) };
+        let Some(target) = target_of(pdu) else { return Ok(None) };
         let Some(event) = self.inner.event(&self.room, target)? else {
             let key = (self.room.id.as_ref(), target);
             self.batch.put(&EARLY_REDACTIONS, key, &OwnedEventIdRow(pdu.event_id().to_owned()));
             return Ok(None);
         };
-        if event.redacted_by.is_some() || !self.may_redact(pdu, &event.pdu)? {
-            return Ok(None);
+        Ok(self.prune(&event, pdu, self.head.state)?.then(|| target.to_owned()))
+    }
+
+    /// The same for a redaction of the past, sent in that state. An event that has no place here yet is pruned as it gets one:
+    /// its id is returned.
+    pub(super) fn redact_past(&mut self, pdu: &Pdu, state: Root) -> Result<Option<OwnedEventId>> {
+        let Some(target) = target_of(pdu) else { return Ok(None) };
+        match self.inner.event(&self.room, target)?.filter(|event| !event.verdict.is_outlier()) {
+            Some(event) => self.prune(&event, pdu, state).map(|_| None),
+            None => Ok(Some(target.to_owned())),
+        }
+    }
+
+    fn prune(&mut self, event: &Event, redaction: &Pdu, state: Root) -> Result<bool> {
+        if event.redacted_by.is_some() || !self.may_redact(redaction, &event.pdu, state)? {
+            return Ok(false);
         }
         let pruned = events::redact(&event.pdu, self.room.version)?;
-        let row = event_row(&event, pruned.into_json(), Some(pdu.event_id().to_owned()));
+        let row = event_row(event, pruned.into_json(), Some(redaction.event_id().to_owned()));
         let row = Stamped { position: event.position, value: row };
-        self.batch.put(&EVENTS, (self.room.id.as_ref(), target), &row);
-        crate::relations::forget(self, &event)?;
-        Ok(Some(target.to_owned()))
+        self.batch.put(&EVENTS, (self.room.id.as_ref(), event.pdu.event_id()), &row);
+        crate::relations::forget(self, event)?;
+        Ok(true)
     }
 
     /// The redaction of this event that came before it, if it may.
-    pub(super) fn early_redaction(&mut self, id: &EventId) -> Result<Option<OwnedEventId>> {
+    pub(super) fn early_redaction(&mut self, target: &Pdu) -> Result<Option<OwnedEventId>> {
+        let id = target.event_id();
+        if let Some(known) = self.inner.event(&self.room, id)?
+            && known.redacted_by.is_some()
+        {
+            // It was pruned while it had no place.
+            return Ok(known.redacted_by.clone());
+        }
         let key = (self.room.id.as_ref(), id);
         let Some(OwnedEventIdRow(redaction)) = self.inner.scope.get(&EARLY_REDACTIONS, key)? else { return Ok(None) };
-        let (redaction, target) = (self.event(&redaction)?, self.event(id)?);
-        let effective = self.may_redact(&redaction, &target)?;
-        self.batch.delete(&EARLY_REDACTIONS, (self.room.id.as_ref(), id));
-        Ok(effective.then(|| redaction.event_id().to_owned()))
+        self.batch.delete(&EARLY_REDACTIONS, key);
+        let redaction = self.event(&redaction)?;
+        Ok(self.may_redact(&redaction, target, self.head.state)?.then(|| redaction.event_id().to_owned()))
     }
 
-    fn may_redact(&self, redaction: &Pdu, target: &Pdu) -> Result<bool> {
-        Ok(events::may_redact(self.room.version, redaction, target, &self.power_levels()?))
+    pub(super) fn may_redact(&self, redaction: &Pdu, target: &Pdu, state: Root) -> Result<bool> {
+        Ok(events::may_redact(self.room.version, redaction, target, &self.power_levels_in(state)?))
     }
 
     /// The power levels of the room as this unit has it.
     pub(crate) fn power_levels(&self) -> Result<events::PowerLevels> {
-        let create =
-            self.state("m.room.create", "")?.ok_or_else(|| Error::Damaged("a room without creation".into()))?;
-        let levels: Option<Arc<Pdu>> = self.state("m.room.power_levels", "")?;
+        self.power_levels_in(self.head.state)
+    }
+
+    fn power_levels_in(&self, state: Root) -> Result<events::PowerLevels> {
+        let create = self
+            .state_in(state, "m.room.create", "")?
+            .ok_or_else(|| Error::Damaged("a room without creation".into()))?;
+        let levels: Option<Arc<Pdu>> = self.state_in(state, "m.room.power_levels", "")?;
         Ok(events::PowerLevels::read(self.room.version, &create, levels.as_deref()))
     }
+}
+
+fn target_of(pdu: &Pdu) -> Option<&EventId> {
+    if pdu.kind() == "m.room.redaction" { pdu.redacts() } else { None }
 }
 
 fn event_row(event: &Event, json: String, redacted_by: Option<OwnedEventId>) -> EventRow {

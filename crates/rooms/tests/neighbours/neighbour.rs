@@ -58,7 +58,7 @@ impl<'a> Neighbour<'a> {
         draft.seal(self.version(room), &self.signer).unwrap()
     }
 
-    fn version(&self, room: &RoomId) -> RoomVersion {
+    pub(crate) fn version(&self, room: &RoomId) -> RoomVersion {
         RoomVersion::parse(&self.town.rooms.summary(room).unwrap().room_version).unwrap()
     }
 
@@ -71,10 +71,35 @@ impl<'a> Neighbour<'a> {
         state_key: Option<&str>,
         content: Value,
     ) -> Draft {
+        let now = |kind: &str, key: &str| self.town.state(room, kind, key);
+        self.draft_in(room, after, sender, (kind, state_key, content), now)
+    }
+
+    /// An event behind these, authorized by what the state is there.
+    pub(crate) fn event_in(
+        &self,
+        room: &RoomId,
+        after: &[&Pdu],
+        sender: &UserId,
+        what: (&str, Option<&str>, Value),
+        state: impl Fn(&str, &str) -> Option<OwnedEventId>,
+    ) -> Pdu {
+        self.draft_in(room, after, sender, what, state).seal(self.version(room), &self.signer).unwrap()
+    }
+
+    fn draft_in(
+        &self,
+        room: &RoomId,
+        after: &[&Pdu],
+        sender: &UserId,
+        (kind, state_key, content): (&str, Option<&str>, Value),
+        state: impl Fn(&str, &str) -> Option<OwnedEventId>,
+    ) -> Draft {
         let version = self.version(room);
+        let redacts = content.get("redacts").and_then(|id| id.as_str()?.try_into().ok());
         let content = canonical_content_of(content).unwrap();
         let types = auth_types(version, kind, sender, state_key, &content).unwrap();
-        let auth_events = types.iter().filter_map(|(kind, key)| self.town.state(room, kind, key)).collect();
+        let auth_events = types.iter().filter_map(|(kind, key)| state(kind, key)).collect();
         let prev_events: Vec<OwnedEventId> = after.iter().map(|event| event.event_id().to_owned()).collect();
         self.town.clock.advance(std::time::Duration::from_secs(1));
         Draft {
@@ -83,7 +108,7 @@ impl<'a> Neighbour<'a> {
             event_type: kind.to_owned(),
             state_key: state_key.map(str::to_owned),
             content,
-            redacts: None,
+            redacts,
             prev_events,
             auth_events,
             depth: after.iter().map(|event| event.depth()).max().unwrap_or_default() + 1,

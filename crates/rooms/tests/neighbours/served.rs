@@ -179,7 +179,7 @@ async fn what_has_no_place_in_the_room_is_not_told_as_its_history() {
         Some(bob.as_str()),
         json!({ "membership": "join", "displayname": "Bob" }),
     );
-    town.script.events.lock().unwrap().insert(outlier.event_id().to_owned(), outlier.json().to_owned());
+    town.script.events.lock().unwrap().insert(outlier.event_id().to_owned(), outlier.clone());
     let resting = lyon.resting_on(&room, &[&join], &bob, &outlier);
     lyon.send(&[&resting]).await;
     assert_eq!(town.rooms.event_for(lyon.name(), outlier.event_id()).unwrap(), outlier.json());

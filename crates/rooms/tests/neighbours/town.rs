@@ -1,7 +1,7 @@
 //! A town in memory that reaches other servers by a script.
 
 use std::{
-    collections::HashMap,
+    collections::{BTreeMap, HashMap, HashSet},
     sync::{Arc, Mutex},
 };
 
@@ -24,7 +24,40 @@ use store::{Direction, Scope, Store, memory::Memory};
 #[derive(Default)]
 pub(crate) struct Script {
     pub(crate) keys: Mutex<Vec<RemoteKey>>,
-    pub(crate) events: Mutex<HashMap<OwnedEventId, String>>,
+    pub(crate) events: Mutex<HashMap<OwnedEventId, Pdu>>,
+    /// The state before events.
+    pub(crate) states: Mutex<HashMap<OwnedEventId, Vec<OwnedEventId>>>,
+    /// The answer to each request for missing events.
+    pub(crate) missing: Mutex<Vec<OwnedEventId>>,
+    /// Servers that answer nothing.
+    pub(crate) silent: Mutex<HashSet<OwnedServerName>>,
+    /// What is told as history beside the history.
+    pub(crate) smuggled: Mutex<Vec<Pdu>>,
+    /// What was asked of whom.
+    pub(crate) calls: Mutex<Vec<String>>,
+}
+
+impl Script {
+    pub(crate) fn calls(&self) -> Vec<String> {
+        std::mem::take(&mut *self.calls.lock().unwrap())
+    }
+
+    pub(crate) fn silence(&self, server: &ServerName) {
+        self.silent.lock().unwrap().insert(server.to_owned());
+    }
+
+    fn call(&self, what: &str, to: &ServerName) -> RemoteResult<()> {
+        self.calls.lock().unwrap().push(format!("{what} {to}"));
+        match self.silent.lock().unwrap().contains(to) {
+            true => Err(RemoteError::Unreachable(to.to_owned())),
+            false => Ok(()),
+        }
+    }
+
+    fn texts(&self, ids: &[OwnedEventId]) -> Vec<String> {
+        let events = self.events.lock().unwrap();
+        ids.iter().filter_map(|id| events.get(id)).map(|event| event.json().to_owned()).collect()
+    }
 }
 
 pub(crate) struct Town {
@@ -154,38 +187,68 @@ impl Remote for Script {
     }
 
     async fn missing_events(&self, to: &ServerName, _: &RoomId, _: &Gap<'_>) -> RemoteResult<Vec<String>> {
-        unknown(to)
+        self.call("missing_events", to)?;
+        Ok(self.texts(&self.missing.lock().unwrap()))
     }
 
-    async fn state_ids(&self, to: &ServerName, _: &RoomId, _: &EventId) -> RemoteResult<StateIds> {
-        unknown(to)
+    async fn state_ids(&self, to: &ServerName, _: &RoomId, at: &EventId) -> RemoteResult<StateIds> {
+        self.call("state_ids", to)?;
+        let state = self.states.lock().unwrap().get(at).cloned();
+        state.map_or_else(|| unknown(to), |state| Ok(StateIds { state, auth_chain: Vec::new() }))
     }
 
-    async fn state(&self, to: &ServerName, _: &RoomId, _: &EventId) -> RemoteResult<StateEvents> {
-        unknown(to)
+    async fn state(&self, to: &ServerName, _: &RoomId, at: &EventId) -> RemoteResult<StateEvents> {
+        self.call("state", to)?;
+        let state = self.states.lock().unwrap().get(at).cloned().unwrap_or_default();
+        Ok(StateEvents { state: self.texts(&state), auth_chain: Vec::new() })
     }
 
     async fn event(&self, to: &ServerName, id: &EventId) -> RemoteResult<String> {
-        let event = self.events.lock().unwrap().get(id).cloned();
-        event.map_or_else(|| unknown(to), Ok)
+        self.call("event", to)?;
+        self.texts(&[id.to_owned()]).pop().map_or_else(|| unknown(to), Ok)
     }
 
     async fn event_auth(&self, to: &ServerName, _: &RoomId, _: &EventId) -> RemoteResult<Vec<String>> {
         unknown(to)
     }
 
-    async fn backfill(&self, to: &ServerName, _: &RoomId, _: &[OwnedEventId], _: usize) -> RemoteResult<Vec<String>> {
-        unknown(to)
+    async fn backfill(
+        &self,
+        to: &ServerName,
+        _: &RoomId,
+        from: &[OwnedEventId],
+        limit: usize,
+    ) -> RemoteResult<Vec<String>> {
+        self.call("backfill", to)?;
+        let mut told = self.smuggled.lock().unwrap().clone();
+        let events = self.events.lock().unwrap();
+        let mut waiting: BTreeMap<_, _> = BTreeMap::new();
+        let find = |id| events.get(id).map(|event| ((event.depth(), event.event_id().to_owned()), event));
+        waiting.extend(from.iter().filter_map(find));
+        while told.len() < limit
+            && let Some((_, event)) = waiting.pop_last()
+        {
+            told.push(event.clone());
+            waiting.extend(event.prev_events().iter().filter_map(find));
+        }
+        Ok(told.into_iter().map(Pdu::into_json).collect())
     }
 
     async fn event_by_time(
         &self,
         to: &ServerName,
         _: &RoomId,
-        _: Timestamp,
-        _: Direction,
+        at: Timestamp,
+        direction: Direction,
     ) -> RemoteResult<(OwnedEventId, Timestamp)> {
-        unknown(to)
+        self.call("event_by_time", to)?;
+        let events = self.events.lock().unwrap();
+        let times = events.values().map(|event| (event.origin_server_ts(), event.event_id().to_owned()));
+        let found = match direction {
+            Direction::Forward => times.filter(|(sent, _)| *sent >= at).min(),
+            Direction::Backward => times.filter(|(sent, _)| *sent <= at).max(),
+        };
+        found.map_or_else(|| unknown(to), |(sent, id)| Ok((id, sent)))
     }
 
     async fn resolve_alias(&self, alias: &RoomAliasId) -> RemoteResult<(OwnedRoomId, Vec<OwnedServerName>)> {

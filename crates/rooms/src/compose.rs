@@ -201,7 +201,7 @@ impl Unit<'_> {
             origin_server_ts: self.inner.clock.now(),
         };
         let hash = |id: &EventId| self.event(id).ok()?.reference_hash(self.room.version).ok();
-        let pdu = draft.seal_citing(self.room.version, &self.inner.signer, hash)?;
+        let pdu = draft.seal_citing(self.room.version, &self.inner.signer.load(), hash)?;
         self.accept(pdu, transaction)
     }
 

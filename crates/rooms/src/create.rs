@@ -124,7 +124,7 @@ impl Rooms {
             depth: 1,
             origin_server_ts: self.creation_time(),
         };
-        let create = draft.seal(version, &self.inner.signer)?;
+        let create = draft.seal(version, &self.inner.signer.load())?;
         let id = room_id.unwrap_or_else(|| create.room_id().to_owned());
         let head = HeadRow { extremities: Vec::new(), depth: 0, state: Root::EMPTY, joined: 0, invited: 0 };
         let row = RoomRow { version: version.as_str().to_owned() };

@@ -87,7 +87,7 @@ impl Default for Settings {
 struct Inner {
     scope: Scope,
     server_name: OwnedServerName,
-    signer: Signer,
+    signer: arc_swap::ArcSwap<Signer>,
     clock: Arc<dyn Clock>,
     random: Arc<dyn Random>,
     settings: Settings,
@@ -109,7 +109,7 @@ impl Rooms {
     pub fn open(
         scope: Scope,
         server_name: OwnedServerName,
-        signer: Signer,
+        signer: impl Into<Arc<Signer>>,
         clock: Arc<dyn Clock>,
         random: Arc<dyn Random>,
         settings: Settings,
@@ -122,7 +122,7 @@ impl Rooms {
             events: event::Events::new(),
             loaded: room::Loaded::default(),
             server_name,
-            signer,
+            signer: arc_swap::ArcSwap::new(signer.into()),
             clock,
             random,
             settings,
@@ -141,6 +141,11 @@ impl Rooms {
             }
         });
         Self { inner }
+    }
+
+    /// Signs events with another key from now on.
+    pub fn sign_with(&self, signer: Arc<Signer>) {
+        self.inner.signer.store(signer);
     }
 
     pub fn server_name(&self) -> &kernel::id::ServerName {

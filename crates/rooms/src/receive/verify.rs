@@ -73,7 +73,7 @@ impl Rooms {
             wanted.extend(event.signers.iter().cloned());
             latest = latest.max(event.pdu.origin_server_ts());
         }
-        let signer = &self.inner.signer;
+        let signer = self.inner.signer.load();
         let own = (signer.server_name().to_owned(), signer.key_id().to_owned());
         let mut keys = Keys::new();
         if wanted.remove(&own) {

@@ -63,6 +63,13 @@ impl Default for OutboundPolicy {
     }
 }
 
+impl OutboundPolicy {
+    /// Whether this address may be connected to.
+    pub fn reaches(&self, address: IpAddr) -> bool {
+        Reachable { loopback: self.loopback, networks: self.networks.clone() }.permits(address)
+    }
+}
+
 /// Makes requests to what its owner allows. Clones share connections.
 #[derive(Clone)]
 pub struct Outbound {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use accounts::Accounts;
 use async_trait::async_trait;
+use federation::{OwnKeys, Peers, PeersParts, Places, Wall};
 use kernel::{Clock, Random, id::UserId};
 use rooms::{Actor, Rooms};
 use store::Scope;
@@ -19,6 +20,7 @@ pub struct App {
     pub client: Arc<client::Town>,
     pub device_lists: client::DeviceLists,
     pub auth: Arc<auth::Town>,
+    pub federation: Arc<federation::Town>,
 }
 
 /// What all tenants are built with.
@@ -26,6 +28,8 @@ pub struct Parts {
     pub clock: Arc<dyn Clock>,
     pub random: Arc<dyn Random>,
     pub outbound: web::Outbound,
+    /// The way to other servers.
+    pub network: Arc<federation::Network>,
     pub shutdown: web::Shutdown,
     /// See [`crate::config::ServerConfig::dev`].
     pub dev: bool,
@@ -36,16 +40,21 @@ impl App {
     ///
     /// # Errors
     /// When its rows cannot be read, or its settings cannot be.
-    pub fn open(config: TenantConfig, scope: Scope, signer: events::Signer, parts: &Parts) -> anyhow::Result<Self> {
+    pub fn open(config: TenantConfig, scope: Scope, keys: OwnKeys, parts: &Parts) -> anyhow::Result<Self> {
         let server_name = config.server_name.clone();
         let (clock, random) = (parts.clock.clone(), parts.random.clone());
-        let accounts = Accounts::open(
-            scope.clone(),
-            server_name.clone(),
-            clock.clone(),
-            random.clone(),
-            Arc::new(accounts::Offline),
-        )?;
+        let signer = keys.current();
+        let peers = Arc::new(Peers::open(PeersParts {
+            server_name: server_name.clone(),
+            wall: Wall::new(server_name.clone(), config.federation.allowlist()),
+            keys,
+            notaries: config.federation.notaries.clone(),
+            network: parts.network.clone(),
+            scope: scope.clone(),
+            clock: clock.clone(),
+        }));
+        let accounts =
+            Accounts::open(scope.clone(), server_name.clone(), clock.clone(), random.clone(), peers.clone())?;
         accounts.set_sign_in_age_max(config.sign_in_age_max());
         let settings = config.room_settings();
         let rooms = Rooms::open(
@@ -55,7 +64,7 @@ impl App {
             clock.clone(),
             random.clone(),
             settings,
-            Arc::new(rooms::Offline),
+            peers.clone(),
         );
         let directory = directory::Directory::open(&scope, accounts.clone(), rooms.clone())?;
         let client = client::Town {
@@ -64,12 +73,23 @@ impl App {
             sync: client::Sync::new(&scope, rooms.clone()),
             accounts: accounts.clone(),
             rooms: rooms.clone(),
-            directory,
+            directory: directory.clone(),
             clock: clock.clone(),
             random: random.clone(),
             shutdown: parts.shutdown.clone(),
         };
         let device_lists = client::DeviceLists::new(accounts.clone(), rooms.clone());
+        let federation = federation::Town {
+            server_name: server_name.clone(),
+            settings: config.federation_settings(),
+            peers,
+            accounts: accounts.clone(),
+            rooms: rooms.clone(),
+            directory,
+            clock: clock.clone(),
+            random: random.clone(),
+            places: Places::default(),
+        };
         let issuer = config.issuer().clone();
         let auth = auth::Town::open(auth::Parts {
             server_name,
@@ -82,13 +102,17 @@ impl App {
             clock,
             random,
         })?;
-        Ok(Self { config, accounts, rooms, client: Arc::new(client), device_lists, auth: Arc::new(auth) })
+        let (client, auth, federation) = (Arc::new(client), Arc::new(auth), Arc::new(federation));
+        Ok(Self { config, accounts, rooms, client, device_lists, auth, federation })
     }
 }
 
 /// The whole table, of all edges.
 pub fn routes() -> web::Routes<App> {
-    client::routes().lift(|app: &App| &app.client).merge(auth::routes().lift(|app: &App| &app.auth))
+    client::routes()
+        .lift(|app: &App| &app.client)
+        .merge(auth::routes().lift(|app: &App| &app.auth))
+        .merge(federation::routes().lift(|app: &App| &app.federation))
 }
 
 /// Carries a new name from sign-in to the rooms that show it.

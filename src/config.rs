@@ -2,6 +2,7 @@
 //! file, the line and what to do.
 
 mod error;
+mod federation;
 mod secret;
 mod server;
 mod tenant;

@@ -136,9 +136,12 @@ impl Demo {
                     "server_name = \"{server_name}\"\nbase_url = \"{}\"\nservice_name = \"{service_name}\"\n\
                  contact = \"informatique@{server_name}\"\n[proconnect]\nissuer = \"http://127.0.0.1:{}/api/v2\"\n\
                  client_id = \"{server_name}\"\nclient_secret = {{ value = \"{SECRET}\" }}\nid_token_alg = \"ES256\"\n\
-                 userinfo_alg = \"none\"\n[proconnect.rules]\nsirets = [\"{siret}\"]\n",
+                 userinfo_alg = \"none\"\n[proconnect.rules]\nsirets = [\"{siret}\"]\n\
+                 [federation]\nallow = [\"{}\", \"{}\"]\n",
                     self.base_url(server_name),
                     self.proconnect_port,
+                    TOWNS[0].0,
+                    TOWNS[1].0,
                 ),
             )?;
         }

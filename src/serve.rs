@@ -6,6 +6,7 @@ mod tls;
 use std::{path::Path, sync::Arc};
 
 use anyhow::Context;
+use federation::{Names, Network};
 use kernel::{Clock, Random, SystemClock, SystemRandom};
 use store::{
     Store,
@@ -20,6 +21,7 @@ use tokio::{
 use crate::{
     admin, app,
     config::{self, ServerConfig},
+    loopback::Loopback,
     telemetry,
     tenants::Tenants,
     workers,
@@ -74,12 +76,18 @@ pub async fn start(config: &ServerConfig, file: &Path) -> anyhow::Result<Running
     let policy = web::OutboundPolicy { loopback: config.dev, ..web::OutboundPolicy::default() };
     // Nothing is allowed but what a tenant's own client is narrowed to.
     let outbound = web::Outbound::new(policy, |_| true)?;
-    let parts = app::Parts { clock: clock.clone(), random, outbound, shutdown: shutdown.clone(), dev: config.dev };
+    let loopback = Arc::new(Loopback::default());
+    let network = network(config, loopback.clone(), &clock, &random)
+        .with_context(|| format!("{}: [federation]", file.display()))?;
+    let parts =
+        app::Parts { clock: clock.clone(), random, outbound, network, shutdown: shutdown.clone(), dev: config.dev };
     let tenants = Arc::new(Tenants::new(store.clone(), parts));
     tenants.apply(tenants_config).await?;
 
     let mut tasks = JoinSet::new();
-    let server = server(config, &tenants, clock, &shutdown)?;
+    let site = site(config, &tenants, clock)?;
+    loopback.connect(tenants.hosts(), &site);
+    let server = web::Server::new(site, web::Capacity::default(), shutdown.clone());
     for listener in &config.listen {
         let socket = TcpListener::bind(listener.address).await.with_context(|| {
             format!("{}: cannot listen on {}; is another server running?", file.display(), listener.address)
@@ -110,17 +118,22 @@ pub fn open_store(config: &ServerConfig) -> anyhow::Result<Arc<Store>> {
     Ok(Store::open(rocks)?)
 }
 
-fn server(
+/// The way to other servers, of this process's tenants among them.
+fn network(
     config: &ServerConfig,
-    tenants: &Tenants,
-    clock: Arc<dyn Clock>,
-    shutdown: &web::Shutdown,
-) -> anyhow::Result<web::Server<app::App>> {
+    loopback: Arc<Loopback>,
+    clock: &Arc<dyn Clock>,
+    random: &Arc<dyn Random>,
+) -> anyhow::Result<Arc<Network>> {
+    let settings = config.federation.settings();
+    Ok(Arc::new(Network::new(settings, Names::default(), loopback, clock.clone(), random.clone())?))
+}
+
+fn site(config: &ServerConfig, tenants: &Tenants, clock: Arc<dyn Clock>) -> anyhow::Result<Arc<web::Site<app::App>>> {
     let limiter = Arc::new(web::Limiter::new(config.limits.limits(), clock));
     let proxies = web::Proxies::parse(config.trusted_proxies.iter().map(String::as_str))
         .map_err(|odd| anyhow::anyhow!("trusted_proxies: {odd:?} is no address or network"))?;
-    let site = web::Site::new(tenants.hosts().clone(), app::routes(), limiter, proxies)?;
-    Ok(web::Server::new(Arc::new(site), web::Capacity::default(), shutdown.clone()))
+    Ok(Arc::new(web::Site::new(tenants.hosts().clone(), app::routes(), limiter, proxies)?))
 }
 
 impl Running {

@@ -3,7 +3,6 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use anyhow::Context;
-use events::Signer;
 use kernel::{TenantId, id::OwnedServerName};
 use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
@@ -12,6 +11,7 @@ use store::{Scope, Space, Store, Table};
 use crate::{
     app::{App, Parts},
     config::TenantConfig,
+    signing_keys,
 };
 
 /// The process's own rows: no town's.
@@ -19,22 +19,14 @@ const PROCESS: TenantId = TenantId(0);
 
 /// Server name → the number of its tenant. A number, once given, is never another's.
 const NUMBERS: Table<(OwnedServerName,), NumberRow> = Table::new(0x0601, "tenants", Space::Index);
-/// The tenant's signing keys by version.
-const KEYS: Table<(String,), KeyRow> = Table::new(0x0602, "signing_key", Space::Index);
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 struct NumberRow {
     number: u32,
 }
 
-#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
-struct KeyRow {
-    secret: [u8; 32],
-}
-
 store::record! {
     NumberRow: 1;
-    KeyRow: 1;
 }
 
 /// The tenants that are open, by server name.
@@ -43,6 +35,8 @@ pub struct Tenants {
     parts: Parts,
     hosts: Arc<web::Hosts<App>>,
     open: Mutex<BTreeMap<OwnedServerName, Arc<App>>>,
+    /// One tenant's key is replaced at a time.
+    rotating: tokio::sync::Mutex<()>,
 }
 
 /// What a change of the tenants' files did.
@@ -54,7 +48,13 @@ pub struct Reload {
 
 impl Tenants {
     pub fn new(store: Arc<Store>, parts: Parts) -> Self {
-        Self { store, parts, hosts: Arc::new(web::Hosts::new()), open: Mutex::default() }
+        Self {
+            store,
+            parts,
+            hosts: Arc::new(web::Hosts::new()),
+            open: Mutex::default(),
+            rotating: tokio::sync::Mutex::default(),
+        }
     }
 
     /// Which tenant a request is for.
@@ -70,7 +70,8 @@ impl Tenants {
         self.open.lock().values().cloned().collect()
     }
 
-    /// Opens the tenants that are new in these files, and closes those that are gone or disabled.
+    /// Opens the tenants that are new in these files, closes those that are gone or disabled, and tells the others which servers
+    /// they talk to from now on.
     ///
     /// # Errors
     /// When one cannot be opened: those before it are open then.
@@ -88,9 +89,12 @@ impl Tenants {
             reload.closed.push(app.config.server_name.clone());
         }
         for config in wanted {
-            if self.get(config.server_name.as_str()).is_none() {
-                reload.opened.push(config.server_name.clone());
-                self.open(config).await?;
+            match self.get(config.server_name.as_str()) {
+                Some(app) => app.federation.peers.wall().replace(config.federation.allowlist()),
+                None => {
+                    reload.opened.push(config.server_name.clone());
+                    self.open(config).await?;
+                }
             }
         }
         Ok(reload)
@@ -99,8 +103,9 @@ impl Tenants {
     async fn open(&self, config: TenantConfig) -> anyhow::Result<()> {
         let name = config.server_name.clone();
         let scope = self.scope(&name).await.with_context(|| format!("opening {name}"))?;
-        let signer = self.signer(&scope, &name).await.with_context(|| format!("the signing key of {name}"))?;
-        let app = App::open(config, scope, signer, &self.parts).with_context(|| format!("opening {name}"))?;
+        let keys = signing_keys::open(&scope, &name, &self.parts);
+        let keys = keys.await.with_context(|| format!("the signing keys of {name}"))?;
+        let app = App::open(config, scope, keys, &self.parts).with_context(|| format!("opening {name}"))?;
         let app = Arc::new(app);
         for host in app.config.all_hosts() {
             self.hosts.insert(&host, app.clone());
@@ -124,20 +129,19 @@ impl Tenants {
         Ok(Scope::new(&self.store, TenantId(row.number))?)
     }
 
-    /// The tenant's signing key, made when it is first opened.
-    async fn signer(&self, scope: &Scope, name: &OwnedServerName) -> anyhow::Result<Signer> {
-        let (version, row) = match scope.scan(&KEYS, ()).first()? {
-            Some(((version,), row)) => (version, row),
-            None => {
-                let version = self.parts.random.letters(6);
-                let row = KeyRow { secret: Signer::generate_secret(self.parts.random.as_ref()) };
-                let mut batch = scope.batch();
-                batch.expect(&KEYS, (version.as_str(),), None);
-                batch.put(&KEYS, (version.as_str(),), &row);
-                scope.commit(batch).await?;
-                (version, row)
-            }
-        };
-        Ok(Signer::from_secret(name.clone(), &version, &row.secret)?)
+    /// Has a tenant sign with a new key from now on. Returns the key's id.
+    ///
+    /// # Errors
+    /// When the tenant is not open, or the key cannot be written.
+    pub async fn rotate_key(&self, server_name: &str) -> anyhow::Result<String> {
+        let app = self.get(server_name).with_context(|| format!("no tenant {server_name} is open"))?;
+        let name = &app.config.server_name;
+        let _one_at_a_time = self.rotating.lock().await;
+        let keys = signing_keys::rotate(&self.scope(name).await?, name, &self.parts).await?;
+        let signer = keys.current();
+        // First where others look for it, then where it is used.
+        app.federation.peers.own_keys().replace(keys);
+        app.rooms.sign_with(signer.clone());
+        Ok(signer.key_id().to_owned())
     }
 }

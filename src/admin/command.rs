@@ -22,6 +22,8 @@ pub enum Command {
     Tenants,
     /// Reads the tenants' files again.
     Reload,
+    /// Has a tenant sign with a new key.
+    RotateKey { tenant: String },
     /// About a user of a tenant.
     User { tenant: String, action: UserCommand },
 }
@@ -71,6 +73,10 @@ impl Command {
             Self::Reload => {
                 let reload = tenants.apply(config::read_tenants(&config.tenants_dir)?).await?;
                 Ok(json!({ "opened": reload.opened, "closed": reload.closed }))
+            }
+            Self::RotateKey { tenant } => {
+                let key_id = tenants.rotate_key(&tenant).await?;
+                Ok(json!({ "key_id": key_id }))
             }
             Self::User { tenant, action } => {
                 let app = tenants.get(&tenant).with_context(|| format!("no tenant {tenant} is open"))?;

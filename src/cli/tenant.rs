@@ -19,6 +19,11 @@ pub(super) enum Tenant {
     Add(TenantFile),
     /// Marks a town as disabled: its data stays, nobody is served.
     Disable { server_name: String },
+    /// Has a running server read the towns' files again: towns that came or went, and which servers each talks to.
+    Reload,
+    /// Has a town sign with a new key, at once. The old one is still published as valid for two days, then as an old one for
+    /// ever. The server must be running.
+    RotateKey { server_name: String },
 }
 
 impl Tenant {
@@ -45,6 +50,12 @@ impl Tenant {
             Self::Disable { server_name } => {
                 disable(&config, &server_name)?;
                 reload(&config).await
+            }
+            Self::Reload => reload(&config).await,
+            Self::RotateKey { server_name } => {
+                let answer = admin::ask(&config, &Command::RotateKey { tenant: server_name }).await?;
+                say(&answer.to_string());
+                Ok(())
             }
         }
     }

@@ -8,7 +8,7 @@ use std::{
 
 use serde::Deserialize;
 
-use super::ConfigError;
+use super::{ConfigError, federation::NetworkConfig};
 
 /// `config/beffroi.example.toml` explains every key.
 #[derive(Clone, Debug, Deserialize)]
@@ -33,6 +33,8 @@ pub struct ServerConfig {
     pub log: LogConfig,
     #[serde(default)]
     pub limits: LimitsConfig,
+    #[serde(default)]
+    pub federation: NetworkConfig,
     /// Plain http and loopback where the Internet wants https. For development only.
     #[serde(default)]
     pub dev: bool,
@@ -171,6 +173,7 @@ impl ServerConfig {
                 ));
             }
         }
+        self.federation.settle(file, self.dev)?;
         if self.listen.is_empty() {
             let remedy = "add [[listen]] with an address such as \"127.0.0.1:8008\"";
             return Err(ConfigError::value(file, "listen", "nothing listens", remedy));

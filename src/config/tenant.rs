@@ -10,7 +10,7 @@ use kernel::id::OwnedServerName;
 use serde::Deserialize;
 use url::Url;
 
-use super::{ConfigError, secret::SecretSource};
+use super::{ConfigError, federation::FederationConfig, secret::SecretSource};
 
 /// `config/tenant.example.toml` explains every key.
 #[derive(Clone, Debug, Deserialize)]
@@ -39,6 +39,8 @@ pub struct TenantConfig {
     #[serde(default = "sign_in_age_max_days")]
     pub sign_in_age_max_days: u64,
     pub proconnect: ProConnectConfig,
+    #[serde(default)]
+    pub federation: FederationConfig,
     #[serde(skip)]
     pub file: PathBuf,
 }
@@ -110,6 +112,7 @@ impl TenantConfig {
     pub(super) fn settle(&mut self, file: &Path) -> Result<(), ConfigError> {
         self.file = file.to_owned();
         self.proconnect.secret = self.proconnect.client_secret.read(file, "client_secret")?;
+        self.federation.settle(file)?;
         if let Err(error) = events::RoomVersion::parse(&self.default_room_version) {
             return Err(ConfigError::value(file, "default_room_version", error.to_string(), "write \"12\""));
         }
@@ -147,6 +150,10 @@ impl TenantConfig {
     pub fn client_settings(&self) -> client::Settings {
         let base_url = self.base_url.as_str().trim_end_matches('/').to_owned();
         client::Settings { base_url, support: self.support.clone() }
+    }
+
+    pub fn federation_settings(&self) -> federation::Settings {
+        self.federation.settings(&self.base_url, &self.server_name)
     }
 
     pub fn room_settings(&self) -> rooms::Settings {

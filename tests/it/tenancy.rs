@@ -48,9 +48,13 @@ async fn call(towns: &Towns, number: usize, route: &RouteInfo) -> Vec<String> {
         let stranger = Ask { token: Some(&towns.things["access_token"]), body: body.clone(), ..Ask::default() };
         let answer = towns.ask(METZ, &route.method, &uri, &stranger).await;
         wrong.extend(judge(towns, &said, route, &answer));
-        if route.access != Access::Public
-            && (answer.status, answer.body["errcode"].as_str()) != (401, Some("M_UNKNOWN_TOKEN"))
-        {
+        let refusal = match route.access {
+            Access::Public => None,
+            // A person's token is no server's signature.
+            Access::Server => Some("M_UNAUTHORIZED"),
+            _ => Some("M_UNKNOWN_TOKEN"),
+        };
+        if refusal.is_some() && (answer.status, answer.body["errcode"].as_str()) != (401, refusal) {
             wrong.push(format!("{} {}: takes a token of Amiens: {}", route.method, route.path, answer.text));
         }
         // Somebody new each time: some endpoints end the session, or the account.

@@ -14,6 +14,7 @@ use beffroi::{
     tenants::Tenants,
 };
 use bytes::Bytes;
+use federation::{Alone, Names, Network, NetworkSettings};
 use http::{Method, header};
 use http_body_util::BodyExt;
 use kernel::{SystemClock, SystemRandom};
@@ -103,7 +104,11 @@ impl Towns {
         let engine = Memory::new();
         let policy = web::OutboundPolicy { loopback: true, ..web::OutboundPolicy::default() };
         let outbound = web::Outbound::new(policy, |_| true).unwrap();
-        let parts = Parts { clock: clock.clone(), random, outbound, shutdown: web::Shutdown::new(), dev: true };
+        let network =
+            Network::new(NetworkSettings::default(), Names::default(), Arc::new(Alone), clock.clone(), random.clone());
+        let network = Arc::new(network.unwrap());
+        let shutdown = web::Shutdown::new();
+        let parts = Parts { clock: clock.clone(), random, outbound, network, shutdown, dev: true };
         let tenants = Tenants::new(Store::open(engine.clone()).unwrap(), parts);
         let opened = tenants.apply(config::read_tenants(folder.path()).unwrap()).await.unwrap();
         assert_eq!(opened.opened, [AMIENS, METZ], "so that Amiens has the number 1");

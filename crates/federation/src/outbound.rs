@@ -22,13 +22,16 @@ use std::{
 use accounts::Accounts;
 use async_trait::async_trait;
 use kernel::{
-    Clock, Random,
+    Clock, Random, Timestamp,
     id::{OwnedServerName, ServerName},
 };
 use parking_lot::Mutex;
 use rooms::Rooms;
 use store::Scope;
-use tokio::{sync::Semaphore, task::JoinHandle};
+use tokio::{
+    sync::{Semaphore, broadcast},
+    task::JoinHandle,
+};
 
 use destination::Destination;
 
@@ -42,6 +45,12 @@ const TICK: Duration = Duration::from_millis(500);
 pub trait Carrier: Send + Sync + 'static {
     /// Whether the server may be reached at all.
     fn allows(&self, server: &ServerName) -> bool;
+
+    /// When a server that does not answer may be tried again, if the carrier knows; `None`: it does not.
+    fn retry_at(&self, server: &ServerName) -> Option<Timestamp>;
+
+    /// Servers that were down and live again, from now on.
+    fn back(&self) -> broadcast::Receiver<OwnedServerName>;
 
     /// `PUT /_matrix/federation/v1/send/{txnId}`: the answer's body.
     async fn send(&self, to: &ServerName, transaction_id: &str, body: String) -> Result<String, CarryError>;
@@ -104,11 +113,6 @@ impl Outbound {
         Self { inner, follower }
     }
 
-    /// The server has shown that it lives: what waits for it is sent now.
-    pub fn alive(&self, server: &ServerName) {
-        self.inner.alive(server);
-    }
-
     /// Whether nothing waits for any destination, as far as this process has followed. For tests and metrics.
     pub fn is_idle(&self) -> bool {
         self.inner.is_idle()
@@ -142,6 +146,7 @@ impl Inner {
         }
     }
 
+    /// The server has shown that it lives: what waits for it is sent now.
     fn alive(self: &Arc<Self>, server: &ServerName) {
         let known = self.destinations.lock().get(server).cloned();
         if let Some(destination) = known.filter(|destination| destination.is_backing_off()) {

@@ -192,7 +192,9 @@ impl Inner {
         let server: &ServerName = &destination.server;
         let now = self.clock.now();
         let before = destination.state.lock().failure;
-        let failure = backoff::failed(before, now, self.random.as_ref());
+        let mut failure = backoff::failed(before, now, self.random.as_ref());
+        // Other requests to the server fail too: whoever counts all of them knows better.
+        failure.retry_at = self.carrier.retry_at(server).unwrap_or(failure.retry_at);
         if before.is_none() {
             tracing::info!(%server, "the destination does not answer: what it must be told waits");
         }

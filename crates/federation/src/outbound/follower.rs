@@ -27,6 +27,7 @@ pub(super) async fn run(inner: Arc<Inner>) {
     let mut announcements = inner.scope.announcements();
     let mut typing = inner.rooms.typing().changes();
     let mut typed = *typing.borrow_and_update();
+    let mut back = inner.carrier.back();
     let mut tick = tokio::time::interval(TICK);
     tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut follower = match Follower::begin(&inner).await {
@@ -42,6 +43,11 @@ pub(super) async fn run(inner: Arc<Inner>) {
             },
             _ = tick.tick() => {
                 inner.wake_due();
+                Ok(())
+            },
+            // One that was missed is found by the clock.
+            Ok(server) = back.recv() => {
+                inner.alive(&server);
                 Ok(())
             },
             changed = typing.changed() => {

@@ -15,7 +15,7 @@ use parking_lot::Mutex;
 use rooms::{Actor, Change, CreateRoom, NewEvent, Rooms};
 use serde_json::{Value, json};
 use store::{Scope, Store, memory::Memory};
-use tokio::sync::mpsc;
+use tokio::sync::{broadcast, mpsc};
 
 use super::{Carrier, CarryError, Outbound, Parts, tables::QUEUE};
 
@@ -28,6 +28,7 @@ struct Scripted {
     /// What the destination can never take has this in it.
     poison: Mutex<Option<String>>,
     given: mpsc::UnboundedSender<Given>,
+    back: broadcast::Sender<OwnedServerName>,
 }
 
 #[derive(Debug)]
@@ -49,6 +50,14 @@ impl Given {
 impl Carrier for Scripted {
     fn allows(&self, server: &ServerName) -> bool {
         server != "denied.example"
+    }
+
+    fn retry_at(&self, _: &ServerName) -> Option<Timestamp> {
+        None
+    }
+
+    fn back(&self) -> broadcast::Receiver<OwnedServerName> {
+        self.back.subscribe()
     }
 
     async fn send(&self, to: &ServerName, id: &str, body: String) -> Result<String, CarryError> {
@@ -98,7 +107,12 @@ impl Town {
         );
         let room = rooms.create(&anne(), CreateRoom::default()).await.unwrap();
         let (sender, given) = mpsc::unbounded_channel();
-        let carrier = Arc::new(Scripted { answers: Mutex::default(), poison: Mutex::default(), given: sender });
+        let carrier = Arc::new(Scripted {
+            answers: Mutex::default(),
+            poison: Mutex::default(),
+            given: sender,
+            back: broadcast::Sender::new(8),
+        });
         Self { scope, rooms, accounts: accounts.unwrap(), clock, room, carrier, given, outbound: None }
     }
 
@@ -189,7 +203,7 @@ async fn a_sign_of_life_ends_the_waiting_at_once() {
     let outbound = town.outbound.as_ref().unwrap();
     let backs_off = || outbound.inner.destination(&server).is_backing_off();
     town.until("it waits", backs_off).await;
-    outbound.alive(&server);
+    town.carrier.back.send(server).unwrap();
     assert_eq!(town.next().await.outcome, Ok(()), "without the clock having moved");
 }
 

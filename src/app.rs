@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use accounts::Accounts;
 use async_trait::async_trait;
-use federation::{OwnKeys, Peers, PeersParts, Places, Wall};
+use federation::{Outbound, OutboundParts, OwnKeys, Peers, PeersParts, Places, Wall};
 use kernel::{Clock, Random, id::UserId};
 use rooms::{Actor, Rooms};
 use store::Scope;
@@ -21,6 +21,8 @@ pub struct App {
     pub device_lists: client::DeviceLists,
     pub auth: Arc<auth::Town>,
     pub federation: Arc<federation::Town>,
+    /// What waits to be sent to other servers, and its sending.
+    pub outbound: Outbound,
 }
 
 /// What all tenants are built with.
@@ -90,6 +92,14 @@ impl App {
             random: random.clone(),
             places: Places::default(),
         };
+        let outbound = Outbound::start(OutboundParts {
+            scope: scope.clone(),
+            accounts: accounts.clone(),
+            rooms: rooms.clone(),
+            carrier: federation.peers.clone(),
+            clock: clock.clone(),
+            random: random.clone(),
+        });
         let issuer = config.issuer().clone();
         let auth = auth::Town::open(auth::Parts {
             server_name,
@@ -103,7 +113,7 @@ impl App {
             random,
         })?;
         let (client, auth, federation) = (Arc::new(client), Arc::new(auth), Arc::new(federation));
-        Ok(Self { config, accounts, rooms, client, device_lists, auth, federation })
+        Ok(Self { config, accounts, rooms, client, device_lists, auth, federation, outbound })
     }
 }
 

@@ -85,7 +85,7 @@ pub(crate) struct Inner {
 }
 
 /// What the queues are made of.
-pub struct Parts {
+pub struct OutboundParts {
     pub scope: Scope,
     pub accounts: Accounts,
     pub rooms: Rooms,
@@ -96,8 +96,8 @@ pub struct Parts {
 
 impl Outbound {
     /// Begins to follow the feed from where the last process stopped, and to send what waits. Needs a tokio runtime.
-    pub fn start(parts: Parts) -> Self {
-        let Parts { scope, accounts, rooms, carrier, clock, random } = parts;
+    pub fn start(parts: OutboundParts) -> Self {
+        let OutboundParts { scope, accounts, rooms, carrier, clock, random } = parts;
         let inner = Arc::new(Inner {
             scope,
             accounts,

@@ -2,6 +2,7 @@
 
 mod accounts;
 mod ask;
+mod carry;
 mod link;
 mod refusal;
 mod rooms;

@@ -17,7 +17,7 @@ use serde_json::{Value, json};
 use store::{Scope, Store, memory::Memory};
 use tokio::sync::{broadcast, mpsc};
 
-use super::{Carrier, CarryError, Outbound, Parts, tables::QUEUE};
+use super::{Carrier, CarryError, Outbound, OutboundParts, tables::QUEUE};
 
 /// Longer than any of these tests takes, unless it hangs.
 const DEADLINE: Duration = Duration::from_secs(20);
@@ -117,7 +117,7 @@ impl Town {
     }
 
     fn start(&mut self) {
-        self.outbound = Some(Outbound::start(Parts {
+        self.outbound = Some(Outbound::start(OutboundParts {
             scope: self.scope.clone(),
             accounts: self.accounts.clone(),
             rooms: self.rooms.clone(),

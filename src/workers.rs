@@ -16,6 +16,7 @@ pub(crate) async fn run(tenants: Arc<Tenants>, shutdown: web::Shutdown) {
     tokio::join!(
         each(&tenants, &shutdown, |app| accounts::Sweeper(app.accounts.clone())),
         each(&tenants, &shutdown, |app| app.device_lists.clone()),
+        each(&tenants, &shutdown, |app| rooms::Merger(app.rooms.clone())),
     );
 }
 

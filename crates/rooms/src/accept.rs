@@ -15,8 +15,9 @@ use std::{
 };
 
 use events::{Pdu, content::MemberContent};
-use kernel::id::{
-    EventId, OwnedDeviceId, OwnedEventId, OwnedServerName, OwnedTransactionId, OwnedUserId, RoomId, ServerName,
+use kernel::{
+    id::{EventId, OwnedDeviceId, OwnedEventId, OwnedServerName, OwnedTransactionId, OwnedUserId, RoomId, ServerName},
+    limits::PREV_EVENTS_MAX,
 };
 use store::{Batch, Stamp};
 use tokio::sync::OwnedMutexGuard;
@@ -147,6 +148,22 @@ impl<'a> Unit<'a> {
         }
         self.head.extremities = extremities;
         self.enter(pdu, entry, room_state)
+    }
+
+    /// Takes in an event that was made here to follow some of the room's ends; `ends` are those that there are then, and
+    /// `room_state` is what they resolve to, on disk.
+    pub(crate) fn follow(&mut self, pdu: Pdu, state: Root, room_state: Root, ends: Vec<OwnedEventId>) -> Result<()> {
+        self.head.extremities = ends;
+        let entry = Entry {
+            verdict: Verdict::Accepted,
+            state_before: state,
+            state_after: state,
+            transaction: None,
+            known: false,
+            told: true,
+            from: None,
+        };
+        self.enter(pdu, entry, room_state).map(drop)
     }
 
     /// Makes the event part of the room, whose state is `room_state` from now on.
@@ -306,7 +323,10 @@ impl Rooms {
     pub(crate) async fn change(&self, id: &RoomId) -> Result<Unit<'_>> {
         let room = self.inner.room(id)?;
         let guard = room.lock().await;
-        Ok(Unit::new(&self.inner, room, guard))
+        let mut unit = Unit::new(&self.inner, room, guard);
+        // An event cannot cite more, and must cite all that its state is made of.
+        self.merge_ends(&mut unit, PREV_EVENTS_MAX).await?;
+        Ok(unit)
     }
 
     /// What this transaction made before, once that is on disk.

@@ -7,6 +7,7 @@ mod aliases;
 mod auth_chain;
 mod compose;
 mod create;
+mod ends;
 mod error;
 mod event;
 mod feed;
@@ -41,6 +42,7 @@ use store::Scope;
 
 pub use compose::{Actor, NewEvent};
 pub use create::{CreateRoom, Preset, Visibility};
+pub use ends::Merger;
 pub use error::Error;
 pub use event::Event;
 pub use feed::{Change, MemberChange, TOPIC};
@@ -98,6 +100,7 @@ struct Inner {
     loaded: room::Loaded,
     typing: Arc<Typing>,
     resolutions: resolution::Resolutions,
+    crowded: ends::Crowded,
     /// The state after events that are not here, as other servers told it.
     bridged: quick_cache::sync::Cache<kernel::id::OwnedEventId, state::Root>,
     /// The time, in milliseconds, that the last room was given.
@@ -129,6 +132,7 @@ impl Rooms {
             remote,
             typing,
             resolutions: resolution::Resolutions::default(),
+            crowded: ends::Crowded::default(),
             bridged: quick_cache::sync::Cache::new(BRIDGED_MAX),
             last_creation: std::sync::atomic::AtomicU64::new(0),
             scope: scope.clone(),

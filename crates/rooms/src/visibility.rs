@@ -10,7 +10,10 @@ use kernel::{
     id::{OwnedUserId, RoomId, UserId},
 };
 
-use crate::{Error, Event, Inner, Membership, Result, Rooms, Verdict, accept::member_of, room::Room, state::Root};
+use crate::{
+    Error, Event, Inner, Membership, Result, Rooms, Verdict, accept::member_of, ends::says_nothing, room::Room,
+    state::Root,
+};
 
 pub(crate) use servers::ServerViewer;
 
@@ -112,6 +115,9 @@ impl Viewer<'_> {
 
     /// Whether the user may see the event.
     pub fn sees(&mut self, event: &Event) -> Result<bool> {
+        if says_nothing(&event.pdu) {
+            return Ok(false);
+        }
         if event.verdict != Verdict::Accepted {
             // Of what has no place in the room one may know what was decided about oneself.
             return Ok(

@@ -51,8 +51,10 @@ impl Rooms {
         if verdict == Verdict::Accepted {
             (arrival.extremities, arrival.room_state) = self.end_with(room, &unit.head, &arrival).await?;
         }
+        let ends = arrival.extremities.len();
         unit.receive(arrival)?;
         unit.commit().await?;
+        self.inner.crowded.note(&room.id, ends);
         Ok(verdict)
     }
 
@@ -65,10 +67,8 @@ impl Rooms {
             // Something that is here follows it: the room does not end with it.
             return Ok((extremities, head.state));
         }
-        let mut roots = vec![arrival.state_after];
-        for event in self.inner.events(room, &extremities)? {
-            roots.push(event.state_after);
-        }
+        let mut roots = self.states_after(room, &extremities).await?;
+        roots.push(arrival.state_after);
         extremities.push(arrival.pdu.event_id().to_owned());
         let fresh = [Arc::new(arrival.pdu.clone())];
         Ok((extremities, self.resolve(room, &roots, &fresh).await?))

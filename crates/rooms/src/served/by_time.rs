@@ -6,7 +6,7 @@ use kernel::{
 };
 use store::Direction;
 
-use crate::{Error, Result, Rooms, visibility::ServerViewer};
+use crate::{Error, Result, Rooms, ends::says_nothing, visibility::ServerViewer};
 
 impl Rooms {
     /// The event that the server may see closest to a moment, at or after it, or at or before it, and when it was sent.
@@ -22,7 +22,9 @@ impl Rooms {
     ) -> Result<(OwnedEventId, Timestamp)> {
         let room = self.served(origin, room)?;
         let mut viewer = ServerViewer::new(self, room.clone(), origin);
-        let found = self.closest(&room, at, direction, |event| viewer.sees(event))?.ok_or(Error::NoSuchEvent)?;
+        let found = self
+            .closest(&room, at, direction, |event| Ok(!says_nothing(&event.pdu) && viewer.sees(event)?))?
+            .ok_or(Error::NoSuchEvent)?;
         Ok((found.pdu.event_id().to_owned(), found.pdu.origin_server_ts()))
     }
 }

@@ -1,6 +1,7 @@
 //! Rooms of a town with neighbours: other servers whose events come in, and that ask what they may read.
 
 mod chain;
+mod ends;
 mod history;
 mod neighbour;
 mod served;

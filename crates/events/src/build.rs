@@ -67,6 +67,16 @@ impl Draft {
         Pdu::read(event_id, canonical_string(&event), version, false).map_err(Error::Malformed)
     }
 
+    /// The event without an id, hashes and signatures: for its sender's server to complete, and to be judged before that.
+    ///
+    /// # Errors
+    /// As [`Draft::seal`], but for what the signature of another server than the sender's would be.
+    pub fn unsigned(self, version: RoomVersion, reference_hash: impl Fn(&EventId) -> Option<String>) -> Result<Pdu> {
+        let event = self.into_object(version, reference_hash)?;
+        let nameless = OwnedEventId::try_from("$unsigned").map_err(|error| Error::Malformed(error.to_string()))?;
+        Pdu::read(nameless, canonical_string(&event), version, false).map_err(Error::Malformed)
+    }
+
     /// The event without hashes and signatures, and in versions 1 and 2 without its id.
     pub(crate) fn into_object(
         mut self,

@@ -44,13 +44,17 @@ pub fn client_event(event: &Pdu, format: ClientFormat<'_>) -> String {
     json
 }
 
-/// What somebody who is invited, or looks at a public room, may see of a state event. None if it is not state.
+/// What somebody who is invited, or looks at a public room, may see of a state event. None if it is not state. The creation of
+/// the room also has its time.
 pub fn stripped_event(event: &Pdu) -> Option<String> {
     let state_key = event.state_key()?;
     let content = event.content().get();
     let mut json = String::with_capacity(content.len() + 192);
     json.push_str("{\"content\":");
     json.push_str(content);
+    if event.kind() == "m.room.create" {
+        let _ = write!(json, ",\"origin_server_ts\":{}", event.origin_server_ts());
+    }
     push_field(&mut json, "sender", event.sender().as_str());
     push_field(&mut json, "state_key", state_key);
     push_field(&mut json, "type", event.kind());
@@ -183,12 +187,20 @@ mod tests {
     }
 
     #[test]
-    fn stripped_state_has_four_fields() {
+    fn stripped_state_has_four_fields_and_the_creation_its_time() {
         let room = Room::busy(RoomVersion::V12);
-        let create = room.state_event("m.room.create", "").unwrap();
-        let stripped: Value = serde_json::from_str(&stripped_event(&create).unwrap()).unwrap();
+        let stripped = |kind: &str| -> Value {
+            serde_json::from_str(&stripped_event(&room.state_event(kind, "").unwrap()).unwrap()).unwrap()
+        };
+        let rules =
+            json!({"content": {"join_rule": "public"}, "sender": ALICE, "state_key": "", "type": "m.room.join_rules"});
+        assert_eq!(stripped("m.room.join_rules"), rules);
         let content = json!({"room_version": "12"});
-        assert_eq!(stripped, json!({"content": content, "sender": ALICE, "state_key": "", "type": "m.room.create"}));
+        let time = room.state_event("m.room.create", "").unwrap().origin_server_ts();
+        let create = json!({
+            "content": content, "origin_server_ts": time, "sender": ALICE, "state_key": "", "type": "m.room.create",
+        });
+        assert_eq!(stripped("m.room.create"), create);
         let message = room.seal(room.draft(BOB, "m.room.message", None, json!({}))).unwrap();
         assert_eq!(stripped_event(&message), None);
     }

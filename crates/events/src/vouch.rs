@@ -199,7 +199,7 @@ fn rebuild(
 }
 
 /// What signatures of the event do cover.
-fn signed_text(event: &CanonicalJsonObject, version: RoomVersion) -> Result<String> {
+pub(crate) fn signed_text(event: &CanonicalJsonObject, version: RoomVersion) -> Result<String> {
     RedactingSerializer::new()
         .rules(&version.rules().redaction)
         .custom_redacted_root_fields(NOT_SIGNED)

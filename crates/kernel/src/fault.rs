@@ -36,6 +36,10 @@ pub enum Kind {
     IncompatibleRoomVersion {
         room_version: String,
     },
+    /// This server cannot tell whether the user meets the condition of a restricted room; another may.
+    UnableToAuthoriseJoin,
+    /// Nobody of this server may let the user in to a restricted room; another server's users may.
+    UnableToGrantJoin,
     /// The key backup's current version is another.
     WrongRoomKeysVersion {
         current_version: Option<String>,

@@ -3,6 +3,7 @@
 //! A unit is one change of one room: the events that are accepted in it, and all rows and indexes that follow from them,
 //! are one batch, written together or not at all.
 
+mod begin;
 mod commit;
 mod indexes;
 mod past;
@@ -29,6 +30,7 @@ use crate::{
     tables::{BY_TIME, EVENTS, EventRow, HeadRow, OwnedEventIdRow, TIMELINE, TRANSACTIONS},
 };
 
+pub(crate) use begin::Told;
 pub(crate) use past::Past;
 
 /// What accompanies an event that a client sent.
@@ -269,7 +271,8 @@ impl<'a> Unit<'a> {
         event.map(|event| event.pdu.clone()).ok_or_else(|| Error::Damaged(format!("event {id} is missing")))
     }
 
-    fn authorise(&self, pdu: &Pdu) -> Result<()> {
+    /// Whether the rules allow the event on the room's end.
+    pub(crate) fn authorise(&self, pdu: &Pdu) -> Result<()> {
         let failure = RefCell::new(None);
         let keep = |error: Error| {
             failure.borrow_mut().get_or_insert(error);

@@ -3,8 +3,9 @@
 use std::sync::Arc;
 
 use events::{CanonicalJsonObject, Draft, Pdu, Power, content::Membership};
-use kernel::id::{
-    EventId, OwnedDeviceId, OwnedEventId, OwnedRoomAliasId, OwnedTransactionId, OwnedUserId, RoomId, UserId,
+use kernel::{
+    id::{EventId, OwnedDeviceId, OwnedEventId, OwnedRoomAliasId, OwnedTransactionId, OwnedUserId, RoomId, UserId},
+    limits::PREV_EVENTS_MAX,
 };
 use serde_json::{Map, Value, value::RawValue};
 
@@ -186,42 +187,51 @@ impl Unit<'_> {
         event: NewEvent,
         transaction: Option<Transaction>,
     ) -> Result<Arc<Pdu>> {
-        let content = self.content(actor, &event)?;
-        let auth_events = self.auth_events(&actor.user, &event, &content)?;
-        let draft = Draft {
+        let pdu = self.seal(actor, event)?;
+        self.accept(pdu, transaction)
+    }
+
+    /// The event as [`Self::compose`] makes it, signed but not in the room.
+    pub(crate) fn seal(&self, actor: &Actor, event: NewEvent) -> Result<Pdu> {
+        let mut content = events::canonical_content(event.content.get())?;
+        if event.event_type == "m.room.member" && event.state_key.as_deref() == Some(actor.user.as_str()) {
+            put_name(&mut content, actor);
+        }
+        let draft = self.draft(&actor.user, event, content)?;
+        Ok(draft.seal_citing(self.room.version, &self.inner.signer.load(), |id| self.reference_hash(id))?)
+    }
+
+    /// The membership event that a user of another server may make now, for that server to complete and sign.
+    ///
+    /// # Errors
+    /// [`Error::Denied`] when the authorization rules would refuse it.
+    pub(crate) fn offer(&self, user: &UserId, content: Map<String, Value>) -> Result<Pdu> {
+        let event = NewEvent::state("m.room.member", user.as_str(), &Value::Object(content))?;
+        let content = events::canonical_content(event.content.get())?;
+        let draft = self.draft(user, event, content)?;
+        let offered = draft.unsigned(self.room.version, |id| self.reference_hash(id))?;
+        self.authorise(&offered)?;
+        Ok(offered)
+    }
+
+    fn draft(&self, sender: &UserId, event: NewEvent, content: CanonicalJsonObject) -> Result<Draft> {
+        let auth_events = self.auth_events(sender, &event, &content)?;
+        Ok(Draft {
             room_id: Some(self.room.id.clone()),
-            sender: actor.user.clone(),
+            sender: sender.to_owned(),
             event_type: event.event_type,
             state_key: event.state_key,
             content,
             redacts: event.redacts,
-            prev_events: self.head.extremities.clone(),
+            prev_events: self.head.extremities.iter().take(PREV_EVENTS_MAX).cloned().collect(),
             auth_events,
             depth: self.head.depth.saturating_add(1),
             origin_server_ts: self.inner.clock.now(),
-        };
-        let hash = |id: &EventId| self.event(id).ok()?.reference_hash(self.room.version).ok();
-        let pdu = draft.seal_citing(self.room.version, &self.inner.signer.load(), hash)?;
-        self.accept(pdu, transaction)
+        })
     }
 
-    /// The content as canonical JSON. One's own membership carries the name that the house computed, whatever was asked.
-    fn content(&self, actor: &Actor, event: &NewEvent) -> Result<CanonicalJsonObject> {
-        let mut content = events::canonical_content(event.content.get())?;
-        if event.event_type == "m.room.member" && event.state_key.as_deref() == Some(actor.user.as_str()) {
-            let membership = content.get("membership").and_then(|m| m.as_str());
-            let named = [Membership::Join, Membership::Knock].iter().any(|m| membership == Some(m.as_str()));
-            content.remove("displayname");
-            content.remove("avatar_url");
-            if named {
-                for (field, value) in [("displayname", &actor.display_name), ("avatar_url", &actor.avatar_url)] {
-                    if let Some(value) = value {
-                        content.insert(field.to_owned(), value.clone().into());
-                    }
-                }
-            }
-        }
-        Ok(content)
+    fn reference_hash(&self, id: &EventId) -> Option<String> {
+        self.event(id).ok()?.reference_hash(self.room.version).ok()
     }
 
     fn auth_events(
@@ -244,10 +254,27 @@ impl Unit<'_> {
     }
 }
 
+/// One's own membership carries the name that the house computed, whatever was asked.
+pub(crate) fn put_name(content: &mut CanonicalJsonObject, actor: &Actor) {
+    let membership = content.get("membership").and_then(|m| m.as_str());
+    let named = [Membership::Join, Membership::Knock].iter().any(|m| membership == Some(m.as_str()));
+    content.remove("displayname");
+    content.remove("avatar_url");
+    if named {
+        for (field, value) in [("displayname", &actor.display_name), ("avatar_url", &actor.avatar_url)] {
+            if let Some(value) = value {
+                content.insert(field.to_owned(), value.clone().into());
+            }
+        }
+    }
+}
+
 impl From<events::Error> for Error {
     fn from(error: events::Error) -> Self {
         match error {
             events::Error::Denied(reason) => Self::Denied(reason),
+            events::Error::InvalidSignature(_) | events::Error::NotVouched(_) => Self::Denied(error.to_string()),
+            events::Error::Template(_) => Self::Unavailable(error.to_string()),
             events::Error::TooLarge(what) => Self::TooLarge(what),
             events::Error::UnsupportedRoomVersion(version) => Self::UnsupportedRoomVersion(version),
             events::Error::SigningKey(_) | events::Error::Resolution(_) | events::Error::Stored(_) => {

@@ -17,8 +17,7 @@ use crate::{
     accept::Unit,
     membership::membership_content,
     room::Room,
-    state::Root,
-    tables::{ALIASES, AliasRow, HeadRow, PUBLISHED, ROOM_ALIASES, ROOMS, RoomRow},
+    tables::{ALIASES, AliasRow, HeadRow, PUBLISHED, ROOM_ALIASES},
 };
 
 /// Who may come in and who may read, as one word.
@@ -126,14 +125,11 @@ impl Rooms {
         };
         let create = draft.seal(version, &self.inner.signer.load())?;
         let id = room_id.unwrap_or_else(|| create.room_id().to_owned());
-        let head = HeadRow { extremities: Vec::new(), depth: 0, state: Root::EMPTY, joined: 0, invited: 0 };
-        let row = RoomRow { version: version.as_str().to_owned() };
         // Nobody else knows the id: the lock is ours. The room is loaded anew from what was committed.
-        let room = Arc::new(Room::new(id, version, head, BTreeMap::new()));
+        let room = Arc::new(Room::new(id, version, HeadRow::EMPTY, BTreeMap::new()));
         let guard = room.lock().await;
         let mut unit = Unit::new(&self.inner, room, guard);
-        unit.batch.expect(&ROOMS, (unit.room.id.as_ref(),), None);
-        unit.batch.put(&ROOMS, (unit.room.id.as_ref(),), &row);
+        unit.found_here();
         unit.accept(create, None)?;
         Ok(unit)
     }

@@ -39,6 +39,15 @@ pub enum Error {
     NoSuchAlias,
     #[error("Room version {0} is not supported")]
     UnsupportedRoomVersion(String),
+    /// Who asks does not know the room's version.
+    #[error("The room is of version {0}")]
+    IncompatibleRoomVersion(String),
+    /// The room lets in the members of others, of which this server knows too little.
+    #[error("This server cannot tell whether you are in a room whose members may join")]
+    CannotAuthorise,
+    /// The room lets in the members of others if a member with the power to invite vouches for them.
+    #[error("Nobody of this server may let you in")]
+    CannotGrant,
     /// Another server did not give what is needed.
     #[error("{0}")]
     Unavailable(String),
@@ -64,6 +73,9 @@ impl Fault for Error {
             Self::BadAlias(_) => Kind::BadAlias,
             Self::AliasTaken => Kind::RoomInUse,
             Self::UnsupportedRoomVersion(_) => Kind::UnsupportedRoomVersion,
+            Self::IncompatibleRoomVersion(version) => Kind::IncompatibleRoomVersion { room_version: version.clone() },
+            Self::CannotAuthorise => Kind::UnableToAuthoriseJoin,
+            Self::CannotGrant => Kind::UnableToGrantJoin,
             Self::Unavailable(_) => Kind::Unavailable,
             Self::Remote(error) => error.kind(),
             Self::Store(error) => error.kind(),

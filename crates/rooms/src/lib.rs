@@ -11,9 +11,11 @@ mod ends;
 mod error;
 mod event;
 mod feed;
+mod handshake;
 mod history;
 mod members;
 mod membership;
+mod outside;
 mod published;
 mod receipts;
 mod receive;
@@ -46,6 +48,7 @@ pub use ends::Merger;
 pub use error::Error;
 pub use event::Event;
 pub use feed::{Change, MemberChange, TOPIC};
+pub use handshake::{Joined, Template};
 pub use members::{Member, Membership, UserRoom, UserRoomAt, UserRooms};
 pub use published::Summary;
 pub use receipts::{Receipt, ReceiptType};
@@ -103,6 +106,7 @@ struct Inner {
     crowded: ends::Crowded,
     /// The state after events that are not here, as other servers told it.
     bridged: quick_cache::sync::Cache<kernel::id::OwnedEventId, state::Root>,
+    arrivals: handshake::Arrivals,
     /// The time, in milliseconds, that the last room was given.
     last_creation: std::sync::atomic::AtomicU64,
 }
@@ -134,6 +138,7 @@ impl Rooms {
             resolutions: resolution::Resolutions::default(),
             crowded: ends::Crowded::default(),
             bridged: quick_cache::sync::Cache::new(BRIDGED_MAX),
+            arrivals: handshake::Arrivals::default(),
             last_creation: std::sync::atomic::AtomicU64::new(0),
             scope: scope.clone(),
         });

@@ -1,10 +1,7 @@
 //! Joining and leaving: each a member event through the door (spec, "Room membership").
 
-use events::{
-    Power,
-    content::{JoinRule, JoinRulesContent, MemberContent},
-};
-use kernel::id::{OwnedEventId, OwnedUserId, RoomId, UserId};
+use events::content::MemberContent;
+use kernel::id::{OwnedEventId, RoomId, UserId};
 use serde_json::{Map, Value, json};
 use store::Stamped;
 
@@ -15,62 +12,6 @@ use crate::{
 };
 
 impl Rooms {
-    /// Joins the room, or finds that the user is in it already.
-    pub async fn join(&self, actor: &Actor, room: &RoomId, reason: Option<&str>) -> Result<()> {
-        self.join_saying(actor, room, reason, Map::new()).await
-    }
-
-    /// The same, with fields of the client's own in the member event.
-    pub async fn join_saying(
-        &self,
-        actor: &Actor,
-        room: &RoomId,
-        reason: Option<&str>,
-        fields: Map<String, Value>,
-    ) -> Result<()> {
-        let mut unit = self.change(room).await?;
-        if unit.membership(&actor.user)? == Some(Membership::Join) {
-            return Ok(());
-        }
-        let mut content = fields;
-        content.remove("join_authorised_via_users_server");
-        content.extend(membership_content(Membership::Join, reason));
-        if let Some(authoriser) = self.authoriser(&unit, &actor.user)? {
-            content.insert("join_authorised_via_users_server".to_owned(), authoriser.as_str().into());
-        }
-        unit.set_membership(actor, &actor.user, content)?;
-        unit.commit().await
-    }
-
-    /// For a restricted room that the user may join by being in another: a local member with the power to invite, in
-    /// whose name this server vouches for it (spec, "Restricted rooms").
-    fn authoriser(&self, unit: &Unit<'_>, user: &UserId) -> Result<Option<OwnedUserId>> {
-        if matches!(unit.membership(user)?, Some(Membership::Invite | Membership::Join)) {
-            return Ok(None);
-        }
-        let Some(rules) = unit.state("m.room.join_rules", "")?.map(|pdu| JoinRulesContent::of(&pdu)) else {
-            return Ok(None);
-        };
-        if !matches!(rules.join_rule, JoinRule::Restricted | JoinRule::KnockRestricted) {
-            return Ok(None);
-        }
-        let mut allowed = false;
-        for room in &rules.allowed_rooms {
-            allowed |= self.membership(room, user)? == Some(Membership::Join);
-        }
-        if !allowed {
-            return Err(Error::Denied("You are in none of the rooms whose members may join".to_owned()));
-        }
-        let powers = unit.power_levels()?;
-        let members = self.members(&unit.room.id)?;
-        let able = members.into_iter().find(|member| {
-            member.membership == Membership::Join
-                && member.user.server_name() == self.server_name()
-                && powers.of(&member.user) >= Power::from(powers.invite)
-        });
-        able.map(|member| Some(member.user)).ok_or_else(|| Error::Denied("Nobody here may let you in".to_owned()))
-    }
-
     /// Leaves the room, declines its invite or withdraws a knock.
     pub async fn leave(&self, actor: &Actor, room: &RoomId, reason: Option<&str>) -> Result<()> {
         let mut unit = self.change(room).await?;
@@ -140,7 +81,12 @@ impl Rooms {
     /// # Errors
     /// [`Error::Invalid`] while the user is in it or invited.
     pub async fn forget(&self, user: &UserId, room: &RoomId) -> Result<()> {
-        let _turn = self.inner.room(room)?.lock().await;
+        let _turn = match self.inner.room(room) {
+            Ok(room) => Some(room.lock().await),
+            // An invite or a knock that ended is forgotten too, though this server never was in the room.
+            Err(Error::NoSuchRoom) => None,
+            Err(error) => return Err(error),
+        };
         let Some(row) = self.inner.scope.get(&USER_ROOMS, (user, room))? else { return Err(Error::NoSuchRoom) };
         if !matches!(row.value.membership, Membership::Leave | Membership::Ban) {
             return Err(Error::Invalid("You must leave the room before you forget it".to_owned()));

@@ -15,7 +15,7 @@ use kernel::id::{EventId, OwnedEventId, OwnedRoomId, RoomId, ServerName};
 use serde::Deserialize;
 use tokio::task::JoinSet;
 
-use crate::{Error, Result, Rooms, room::Room};
+use crate::{Error, Result, Rooms, Verdict, room::Room};
 
 pub(crate) use missing::MISSING_MAX;
 pub(crate) use state_at::STATE_EVENTS_MAX;
@@ -73,10 +73,15 @@ impl Rooms {
         pdus: Vec<(usize, String)>,
     ) -> Vec<(usize, Received)> {
         let room = match self.open_to(origin, id) {
-            Ok(room) => room,
-            Err(error) => {
-                return self.receive_elsewhere(origin, id, pdus, &error).await;
+            Err(Error::NoSuchRoom) => {
+                self.arrived(id).await;
+                self.open_to(origin, id)
             }
+            open => open,
+        };
+        let room = match room {
+            Ok(room) => room,
+            Err(error) => return self.receive_elsewhere(origin, id, pdus, &error).await,
         };
         let (places, pdus): (Vec<usize>, Vec<String>) = pdus.into_iter().unzip();
         let verified = self.verify(id, room.version, pdus).await;
@@ -97,7 +102,7 @@ impl Rooms {
         }
         for pdu in by_citation(events.into_iter().map(|(_, pdu)| pdu).collect(), Pdu::prev_events) {
             let id = pdu.event_id().to_owned();
-            let outcome = self.take(origin, &room, pdu).await;
+            let outcome = self.take(origin, &room, pdu).await.map(drop);
             if let Err(error) = &outcome {
                 tracing::info!(%origin, room = %room.id, event = %id, %error, "an event was not taken");
             }
@@ -107,7 +112,7 @@ impl Rooms {
     }
 
     /// The room, if this server takes events of it from the other.
-    fn open_to(&self, origin: &ServerName, id: &RoomId) -> Result<Arc<Room>> {
+    pub(crate) fn open_to(&self, origin: &ServerName, id: &RoomId) -> Result<Arc<Room>> {
         let room = self.inner.room(id)?;
         if !self.has_server(id, self.server_name())? {
             return Err(Error::NoSuchRoom);
@@ -132,9 +137,9 @@ impl Rooms {
     }
 
     /// Takes in a verified event, and before it what it rests on, as far as the other server has that.
-    pub(crate) async fn take(&self, origin: &ServerName, room: &Arc<Room>, pdu: Pdu) -> Result<()> {
-        if self.has_place(room, pdu.event_id())? {
-            return Ok(());
+    pub(crate) async fn take(&self, origin: &ServerName, room: &Arc<Room>, pdu: Pdu) -> Result<Verdict> {
+        if let Some(known) = self.decided(room, pdu.event_id())? {
+            return Ok(known);
         }
         for earlier in self.missing_before(origin, room, &pdu).await? {
             if let Err(error) = self.take_one(origin, room, earlier).await {
@@ -148,18 +153,23 @@ impl Rooms {
         self.take_one(origin, room, pdu).await
     }
 
-    async fn take_one(&self, origin: &ServerName, room: &Arc<Room>, pdu: Pdu) -> Result<()> {
-        if self.has_place(room, pdu.event_id())? {
-            return Ok(());
+    async fn take_one(&self, origin: &ServerName, room: &Arc<Room>, pdu: Pdu) -> Result<Verdict> {
+        if let Some(known) = self.decided(room, pdu.event_id())? {
+            return Ok(known);
         }
         self.ensure_auth_events(origin, room, &pdu).await?;
         let before = self.state_before(origin, room, &pdu).await?;
-        self.place(room, pdu, before, None).await.map(drop)
+        self.place(room, pdu, before, None).await
     }
 
     /// Whether the event is here with the state before it.
     pub(crate) fn has_place(&self, room: &Room, id: &EventId) -> Result<bool> {
-        Ok(self.inner.event(room, id)?.is_some_and(|event| !event.verdict.is_outlier()))
+        Ok(self.decided(room, id)?.is_some())
+    }
+
+    /// What was decided about the event, if it is here with the state before it.
+    fn decided(&self, room: &Room, id: &EventId) -> Result<Option<Verdict>> {
+        Ok(self.inner.event(room, id)?.map(|event| event.verdict).filter(|verdict| !verdict.is_outlier()))
     }
 }
 

@@ -4,7 +4,7 @@
 //! themselves. Which servers may be reached at all is decided behind the port.
 
 use async_trait::async_trait;
-use events::Pdu;
+use events::{Pdu, RoomVersion};
 use kernel::{
     Fault, Kind, Timestamp,
     id::{EventId, OwnedEventId, OwnedRoomId, OwnedServerName, RoomAliasId, RoomId, ServerName, UserId},
@@ -115,6 +115,20 @@ pub struct RemoteTemplate {
     pub event: String,
 }
 
+impl RemoteTemplate {
+    /// # Errors
+    /// [`RemoteError::IncompatibleRoomVersion`] for one that this server does not know.
+    pub(crate) fn version(&self) -> RemoteResult<RoomVersion> {
+        let named = self.room_version.as_deref().unwrap_or(RoomVersion::V1.as_str());
+        RoomVersion::parse(named).map_err(|_| RemoteError::IncompatibleRoomVersion(named.chars().take(32).collect()))
+    }
+}
+
+/// The room versions that this server knows, for [`Remote::template`].
+pub(crate) fn versions() -> Vec<&'static str> {
+    RoomVersion::all().map(RoomVersion::as_str).collect()
+}
+
 /// An answer to `/send_join`.
 #[derive(Clone, Debug, Default)]
 pub struct JoinAnswer {
@@ -175,6 +189,8 @@ impl Fault for RemoteError {
         match self {
             Self::NotAllowed(_) => Kind::Forbidden,
             Self::Refused { status: 403, .. } => Kind::Forbidden,
+            Self::Refused { errcode, .. } if errcode == "M_UNABLE_TO_AUTHORISE_JOIN" => Kind::UnableToAuthoriseJoin,
+            Self::Refused { errcode, .. } if errcode == "M_UNABLE_TO_GRANT_JOIN" => Kind::UnableToGrantJoin,
             Self::NotFound(_) => Kind::NotFound,
             Self::IncompatibleRoomVersion(version) => Kind::IncompatibleRoomVersion { room_version: version.clone() },
             Self::Unreachable(_) | Self::Refused { .. } | Self::Malformed(_) => Kind::Unavailable,

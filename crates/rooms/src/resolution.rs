@@ -63,17 +63,15 @@ impl Rooms {
 
     /// Writes a state and returns its root. `base`, a state that has much in common with it, saves work.
     pub(crate) async fn keep_state(&self, base: Option<Root>, entries: Vec<Entry>) -> Result<Root> {
-        let (root, batch) = {
+        let (root, batches) = {
             let mut growth = Growth::new(&self.inner.trees);
             let root = match base {
                 Some(base) => self.grow_from(&mut growth, base, entries)?,
                 None => growth.build(entries)?,
             };
-            let mut batch = self.inner.scope.batch();
-            growth.write(root, &mut batch);
-            (root, batch)
+            (root, growth.write_apart(root, || self.inner.scope.batch()))
         };
-        if !batch.is_empty() {
+        for batch in batches {
             self.inner.scope.commit(batch).await?;
         }
         Ok(root)

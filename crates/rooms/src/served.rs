@@ -29,7 +29,7 @@ impl Inner {
     }
 
     /// The events as they are federated.
-    fn texts(&self, room: &Room, ids: &[OwnedEventId]) -> Result<Vec<String>> {
+    pub(crate) fn texts(&self, room: &Room, ids: &[OwnedEventId]) -> Result<Vec<String>> {
         let mut texts = Vec::with_capacity(ids.len());
         for ids in ids.chunks(AT_A_TIME) {
             texts.extend(self.events(room, ids)?.iter().map(|event| event.pdu.json().to_owned()));

@@ -55,6 +55,9 @@ pub(crate) const LAST_JOINS: Table<(OwnedUserId, OwnedRoomId), Stamped<()>> =
 /// be invited again and refuse.
 pub(crate) const LAST_LEAVES: Table<(OwnedUserId, OwnedRoomId), Stamped<()>> =
     Table::new(0x0114, "last_leaves", Space::Index);
+/// A local user's membership of a room that has no place in the room's graph here: an invite to a room, or a knock on one, that
+/// this server was not in, and how it ended.
+pub(crate) const OUTSIDE: Table<(OwnedUserId, OwnedRoomId), OutsideRow> = Table::new(0x0120, "outside", Space::Index);
 /// What a client's transaction made: (user, device, room, transaction) → event.
 pub(crate) const TRANSACTIONS: Table<(OwnedUserId, OwnedDeviceId, OwnedRoomId, OwnedTransactionId), OwnedEventIdRow> =
     Table::new(0x010a, "transactions", Space::Index);
@@ -83,6 +86,12 @@ pub(crate) const BY_TIME: Table<(OwnedRoomId, Timestamp, OwnedEventId), ()> = Ta
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct RoomRow {
     pub(crate) version: String,
+}
+
+impl HeadRow {
+    /// Of a room that nothing is known of yet.
+    pub(crate) const EMPTY: Self =
+        Self { extremities: Vec::new(), depth: 0, state: Root::EMPTY, joined: 0, invited: 0 };
 }
 
 /// The end of a room's graph, as the next event will see it.
@@ -164,6 +173,16 @@ pub(crate) struct ServerRow {
     pub(crate) joined: u32,
 }
 
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct OutsideRow {
+    /// The version of the room, as the other server said.
+    pub(crate) version: String,
+    /// The member event as it is federated.
+    pub(crate) event: String,
+    /// The server of the inviter, or the one that took the knock: the way in, and back.
+    pub(crate) through: OwnedServerName,
+}
+
 /// An event id as a value.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
@@ -213,6 +232,7 @@ store::record! {
     GapRow: 1;
     RootRow: 1;
     ServerRow: 1;
+    OutsideRow: 1;
     OwnedEventIdRow: 1;
     MemberRow: 1;
     UserRoom: 1;

@@ -70,7 +70,11 @@ impl Rooms {
 
     /// The user's view of the room's history.
     pub fn viewer(&self, room: &RoomId, user: &UserId) -> Result<Viewer<'_>> {
-        let room = self.inner.room(room)?;
+        let room = match self.inner.room(room) {
+            // A room that this server never was in: there is the user's own invite or knock to see.
+            Err(Error::NoSuchRoom) => self.room_outside(user, room)?.ok_or(Error::NoSuchRoom)?,
+            found => found?,
+        };
         let own = self.rooms_of(user)?.get(&room.id).map(|own| own.room.membership);
         let last_join = self.last_join(user, &room.id)?;
         let user = user.to_owned();
@@ -90,7 +94,11 @@ impl Rooms {
         if forgotten && !self.world_readable(room)? {
             return Err(Error::NoSuchEvent);
         }
-        let event = self.inner.event(&viewer.room, id)?.ok_or(Error::NoSuchEvent)?;
+        let event = match self.inner.event(&viewer.room, id)? {
+            Some(event) => Some(event),
+            None => self.outside_event(user, room)?.filter(|event| event.pdu.event_id() == id),
+        };
+        let event = event.ok_or(Error::NoSuchEvent)?;
         if viewer.sees(&event)? { Ok(event) } else { Err(Error::NoSuchEvent) }
     }
 }

@@ -18,7 +18,7 @@ pub(super) async fn join_by_id(
 ) -> Result<join_room_by_id::v3::Response> {
     let (actor, fields) = (town.actor(&caller.user)?, own_fields(&ask));
     let ask = ask.ask;
-    town.rooms.join_saying(&actor, &ask.room_id, ask.reason.as_deref(), fields).await?;
+    town.rooms.join_saying(&actor, &ask.room_id, &[], ask.reason.as_deref(), fields).await?;
     Ok(join_room_by_id::v3::Response::new(ask.room_id))
 }
 
@@ -30,7 +30,7 @@ pub(super) async fn join(
     let (actor, fields) = (town.actor(&caller.user)?, own_fields(&ask));
     let ask = ask.ask;
     let room = room_of(&town, ask.room_id_or_alias)?;
-    town.rooms.join_saying(&actor, &room, ask.reason.as_deref(), fields).await?;
+    town.rooms.join_saying(&actor, &room, &ask.via, ask.reason.as_deref(), fields).await?;
     Ok(join_room_by_id_or_alias::v3::Response::new(room))
 }
 

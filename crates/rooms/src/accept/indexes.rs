@@ -4,18 +4,21 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use events::{Pdu, content::MemberContent};
-use kernel::id::{EventId, OwnedEventId, OwnedServerName, OwnedUserId};
-use store::Stamp;
+use kernel::id::{EventId, OwnedEventId, OwnedServerName, OwnedUserId, RoomId, UserId};
+use store::{Batch, Stamp};
 
 use super::{Unit, member_of};
 use crate::{
     Change, MemberChange, Membership, Result, TOPIC,
     state::{Difference, Entry, Root},
     tables::{
-        GAPS, GapRow, LAST_JOINS, LAST_LEAVES, MEMBERS, MemberRow, OwnedEventIdRow, RootRow, SERVER_ROOMS, SERVERS,
-        STATE_LOG, STATE_NOW, ServerRow, USER_ROOMS,
+        GAPS, GapRow, LAST_JOINS, LAST_LEAVES, MEMBERS, MemberRow, OUTSIDE, OwnedEventIdRow, RootRow, SERVER_ROOMS,
+        SERVERS, STATE_LOG, STATE_NOW, ServerRow, USER_ROOMS,
     },
 };
+
+/// Memberships in one entry of the feed, which must not be too large.
+const ANNOUNCED_AT_ONCE: usize = 200;
 
 impl Unit<'_> {
     /// The event that this one takes the place of, as the state before it has it.
@@ -61,31 +64,36 @@ impl Unit<'_> {
                 (None, None) => {}
             }
         }
-        if !members.is_empty() {
-            let stamp = self.batch.stamp();
-            self.batch.announce(TOPIC, stamp, &Change::Members { room: self.room.id.clone(), members });
-        }
+        self.announce_members(&members);
         Ok(())
+    }
+
+    /// Announces memberships that no event of the timeline tells of.
+    pub(super) fn announce_members(&mut self, members: &[MemberChange]) {
+        for members in members.chunks(ANNOUNCED_AT_ONCE) {
+            let stamp = self.batch.stamp();
+            let change = Change::Members { room: self.room.id.clone(), members: members.to_vec() };
+            self.batch.announce(TOPIC, stamp, &change);
+        }
     }
 
     /// Files an event under its key in the current state.
     fn set_state(&mut self, old: Option<&EventId>, new: &Entry, stamp: Stamp) -> Result<Option<MemberChange>> {
-        let key = (self.room.id.as_ref(), new.event_type.as_str(), new.state_key.as_str());
-        self.batch.put(&STATE_NOW, key, &OwnedEventIdRow(new.event_id.clone()));
-        if new.event_type != "m.room.member" {
-            return Ok(None);
-        }
-        let pdu = self.event(&new.event_id)?;
-        self.follow_membership(&pdu, old, stamp)
+        let member = (new.event_type == "m.room.member").then(|| self.event(&new.event_id)).transpose()?;
+        index(&mut self.batch, &self.room.id, new, member.as_deref());
+        member.map_or(Ok(None), |pdu| self.follow_membership(&pdu, old, stamp))
     }
 
     /// A piece of state that there is no more: a resolution found that it never was.
     fn unset_state(&mut self, old: &Entry, stamp: Stamp) -> Result<Option<MemberChange>> {
-        let key = (self.room.id.as_ref(), old.event_type.as_str(), old.state_key.as_str());
-        self.batch.delete(&STATE_NOW, key);
+        unindex(&mut self.batch, &self.room.id, old);
+        self.unfollow(old, stamp)
+    }
+
+    /// What follows when a membership ceases to be.
+    pub(super) fn unfollow(&mut self, old: &Entry, stamp: Stamp) -> Result<Option<MemberChange>> {
         let Some((user, before)) = member_of(&*self.event(&old.event_id)?) else { return Ok(None) };
         self.count(&user, Some(before), None);
-        self.batch.delete(&MEMBERS, (self.room.id.as_ref(), user.as_ref()));
         if user.server_name() == self.inner.server_name {
             let row = crate::UserRoom {
                 membership: Membership::Leave,
@@ -101,22 +109,19 @@ impl Unit<'_> {
         Ok(Some(MemberChange { user, membership: Membership::Leave }))
     }
 
-    /// Brings the member lists, the counters and the local user's list of rooms up to date.
-    fn follow_membership(&mut self, pdu: &Pdu, old: Option<&EventId>, stamp: Stamp) -> Result<Option<MemberChange>> {
+    /// Brings the counters and the local user's list of rooms up to date.
+    pub(super) fn follow_membership(
+        &mut self,
+        pdu: &Pdu,
+        old: Option<&EventId>,
+        stamp: Stamp,
+    ) -> Result<Option<MemberChange>> {
         let Some((user, membership)) = member_of(pdu) else { return Ok(None) };
         let before = match old {
             Some(id) => member_of(&*self.event(id)?).map(|(_, membership)| membership),
             None => None,
         };
         self.count(&user, before, Some(membership));
-        let content = MemberContent::of(pdu);
-        let row = MemberRow {
-            membership,
-            event_id: pdu.event_id().to_owned(),
-            display_name: content.displayname,
-            avatar_url: content.avatar_url,
-        };
-        self.batch.put(&MEMBERS, (self.room.id.as_ref(), user.as_ref()), &row);
         if user.server_name() == self.inner.server_name {
             self.follow_local(&user, membership, before, pdu, stamp)?;
         }
@@ -144,6 +149,7 @@ impl Unit<'_> {
         };
         let key = (user.as_ref(), self.room.id.as_ref());
         self.batch.put_stamped(&USER_ROOMS, key, stamp, &row);
+        self.batch.delete(&OUTSIDE, key);
         if membership == Membership::Join {
             self.batch.put_stamped(&LAST_JOINS, key, stamp, &());
         } else if before == Some(Membership::Join) {
@@ -194,8 +200,8 @@ impl Unit<'_> {
         self.batch.put(&GAPS, (self.room.id.as_ref(), stamp), &row);
     }
 
-    /// The stripped state that goes with an invite or a knock (spec, "Stripped state"), the event itself last.
-    pub(crate) fn stripped(&self, member: &Pdu) -> Result<Vec<String>> {
+    /// The state that somebody who is not in the room may know it by (spec, "Stripped state").
+    pub(crate) fn introduction(&self) -> Result<Vec<Arc<Pdu>>> {
         const SHOWN: [&str; 7] = [
             "m.room.create",
             "m.room.join_rules",
@@ -205,16 +211,50 @@ impl Unit<'_> {
             "m.room.encryption",
             "m.room.topic",
         ];
-        let mut stripped = Vec::new();
+        let mut shown = Vec::new();
         for event_type in SHOWN {
-            stripped.extend(self.state(event_type, "")?.and_then(|pdu| events::stripped_event(&pdu)));
+            shown.extend(self.state(event_type, "")?);
         }
-        let inviter = member.sender().as_str();
-        if member.state_key() != Some(inviter) {
-            stripped.extend(self.state("m.room.member", inviter)?.and_then(|pdu| events::stripped_event(&pdu)));
-        }
-        stripped.extend(events::stripped_event(member));
-        Ok(stripped)
+        Ok(shown)
+    }
+
+    /// The same for somebody who is invited, with who invites them.
+    pub(crate) fn introduction_by(&self, inviter: &UserId) -> Result<Vec<Arc<Pdu>>> {
+        let mut shown = self.introduction()?;
+        shown.extend(self.state("m.room.member", inviter.as_str())?);
+        Ok(shown)
+    }
+
+    /// The stripped state that goes with an invite or a knock, the event itself last.
+    fn stripped(&self, member: &Pdu) -> Result<Vec<String>> {
+        let own = member.state_key() == Some(member.sender().as_str());
+        let shown = if own { self.introduction()? } else { self.introduction_by(member.sender())? };
+        Ok(shown.iter().map(AsRef::as_ref).chain([member]).filter_map(events::stripped_event).collect())
+    }
+}
+
+/// Puts a piece of state into the indexes of the current state; `member` is the event if it is a membership.
+pub(super) fn index(batch: &mut Batch, room: &RoomId, entry: &Entry, member: Option<&Pdu>) {
+    let key = (room, entry.event_type.as_str(), entry.state_key.as_str());
+    batch.put(&STATE_NOW, key, &OwnedEventIdRow(entry.event_id.clone()));
+    let Some((pdu, (user, membership))) = member.and_then(|pdu| Some((pdu, member_of(pdu)?))) else { return };
+    let content = MemberContent::of(pdu);
+    let row = MemberRow {
+        membership,
+        event_id: pdu.event_id().to_owned(),
+        display_name: content.displayname,
+        avatar_url: content.avatar_url,
+    };
+    batch.put(&MEMBERS, (room, user.as_ref()), &row);
+}
+
+/// Takes a piece of state out of them.
+pub(super) fn unindex(batch: &mut Batch, room: &RoomId, entry: &Entry) {
+    batch.delete(&STATE_NOW, (room, entry.event_type.as_str(), entry.state_key.as_str()));
+    if entry.event_type == "m.room.member"
+        && let Ok(user) = UserId::parse(entry.state_key.as_str())
+    {
+        batch.delete(&MEMBERS, (room, user.as_ref()));
     }
 }
 

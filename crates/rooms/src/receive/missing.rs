@@ -41,7 +41,7 @@ impl Rooms {
     }
 
     /// The events just before this one that have no place here.
-    pub(super) fn unplaced(&self, room: &Room, pdu: &Pdu) -> Result<Vec<OwnedEventId>> {
+    pub(crate) fn unplaced(&self, room: &Room, pdu: &Pdu) -> Result<Vec<OwnedEventId>> {
         let mut unplaced = Vec::new();
         for id in pdu.prev_events() {
             if !self.has_place(room, id)? {

@@ -21,6 +21,8 @@ use crate::{
 /// Events fetched one by one for one purpose, and at once.
 const SINGLY_MAX: usize = 500;
 const SINGLY_AT_ONCE: usize = 5;
+/// Events looked up, and committed, at once.
+const LOOKED_UP_AT_ONCE: usize = 1_000;
 /// How often events are kept again after another task kept one of them.
 const ATTEMPTS_MAX: usize = 8;
 /// Bytes of events that one commit holds.
@@ -87,25 +89,25 @@ impl Rooms {
     }
 
     pub(crate) async fn keep_verified_outliers(&self, room: &Arc<Room>, pdus: Vec<Pdu>) -> Result<()> {
-        for _ in 0..ATTEMPTS_MAX {
-            match self.try_keep_outliers(room, pdus.clone()).await {
-                // Somebody brought one of them meanwhile.
-                Err(Error::Store(store::Error::Conflict)) => {}
-                outcome => return outcome,
-            }
-        }
-        Err(store::Error::Conflict.into())
+        let judged = self.judge_outliers(room, pdus)?;
+        self.put_outliers(room, &judged).await
     }
 
-    async fn try_keep_outliers(&self, room: &Arc<Room>, pdus: Vec<Pdu>) -> Result<()> {
+    /// Those of these events that are new, each judged by what it cites. One whose authorization is neither here nor among
+    /// them is left out.
+    pub(crate) fn judge_outliers(&self, room: &Room, pdus: Vec<Pdu>) -> Result<Vec<Arc<Pdu>>> {
         let ids: Vec<OwnedEventId> = pdus.iter().map(|pdu| pdu.event_id().to_owned()).collect();
-        let new: HashSet<OwnedEventId> = self.unknown(room, &ids)?.into_iter().collect();
-        let new: Vec<Pdu> = pdus.into_iter().filter(|pdu| new.contains(pdu.event_id())).collect();
-        let mut judged = HashMap::<OwnedEventId, Arc<Pdu>>::new();
-        let mut batch = self.inner.scope.batch();
-        let mut bytes = 0;
-        for pdu in by_citation(new, Pdu::auth_events) {
-            let fetch = |id: &EventId| match judged.get(id) {
+        let mut new = HashSet::new();
+        for ids in ids.chunks(LOOKED_UP_AT_ONCE) {
+            new.extend(self.unknown(room, ids)?);
+        }
+        let mut pdus: Vec<Pdu> = pdus.into_iter().filter(|pdu| new.contains(pdu.event_id())).collect();
+        // From version 12 on all events rest on the creation, and none cites it.
+        pdus.sort_by_key(|pdu| pdu.kind() != "m.room.create");
+        let mut judged = Vec::new();
+        let mut by_id = HashMap::<OwnedEventId, Arc<Pdu>>::new();
+        for pdu in by_citation(pdus, Pdu::auth_events) {
+            let fetch = |id: &EventId| match by_id.get(id) {
                 Some(pdu) => Ok(Some(pdu.clone())),
                 None => Ok(self.inner.event(room, id)?.map(|event| event.pdu.clone())),
             };
@@ -114,18 +116,51 @@ impl Rooms {
                 continue;
             };
             let pdu = Arc::new(pdu.with_rejected(rejected));
-            bytes += pdu.json().len();
-            put_outlier(&mut batch, room, &pdu);
-            judged.insert(pdu.event_id().to_owned(), pdu);
-            if bytes > COMMIT_BYTES {
-                self.inner.scope.commit(std::mem::replace(&mut batch, self.inner.scope.batch())).await?;
-                bytes = 0;
+            by_id.insert(pdu.event_id().to_owned(), pdu.clone());
+            judged.push(pdu);
+        }
+        Ok(judged)
+    }
+
+    /// Keeps judged events, but for those that somebody brought meanwhile.
+    pub(crate) async fn put_outliers(&self, room: &Room, judged: &[Arc<Pdu>]) -> Result<()> {
+        for some in judged.chunk_by(sharing_a_commit()) {
+            let mut attempts = 1;
+            while let Err(error) = self.try_put_outliers(room, some).await {
+                // Somebody brought one of them meanwhile.
+                if !matches!(error, Error::Store(store::Error::Conflict)) || attempts == ATTEMPTS_MAX {
+                    return Err(error);
+                }
+                attempts += 1;
             }
+        }
+        Ok(())
+    }
+
+    async fn try_put_outliers(&self, room: &Room, judged: &[Arc<Pdu>]) -> Result<()> {
+        let ids: Vec<OwnedEventId> = judged.iter().map(|pdu| pdu.event_id().to_owned()).collect();
+        let new: HashSet<OwnedEventId> = self.unknown(room, &ids)?.into_iter().collect();
+        let mut batch = self.inner.scope.batch();
+        for pdu in judged.iter().filter(|pdu| new.contains(pdu.event_id())) {
+            put_outlier(&mut batch, room, pdu);
         }
         if !batch.is_empty() {
             self.inner.scope.commit(batch).await?;
         }
         Ok(())
+    }
+}
+
+/// Whether the next event still goes into the commit of the one before it.
+fn sharing_a_commit() -> impl FnMut(&Arc<Pdu>, &Arc<Pdu>) -> bool {
+    let (mut bytes, mut events) = (0, 0);
+    move |one, _| {
+        (bytes, events) = (bytes + one.json().len(), events + 1);
+        let shares = bytes < COMMIT_BYTES && events < LOOKED_UP_AT_ONCE;
+        if !shares {
+            (bytes, events) = (0, 0);
+        }
+        shares
     }
 }
 

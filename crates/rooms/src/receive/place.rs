@@ -35,6 +35,10 @@ impl Rooms {
         }
         let Before { state: state_before, missing } = before;
         let verdict = self.judge(room, &pdu, state_before, Some(unit.head.state))?;
+        if relayed_from.is_some() && verdict != Verdict::Accepted {
+            // Who wanted to come in, or out, by way of this server and may not is turned away: nothing is kept of it.
+            return Ok(verdict);
+        }
         let mut arrival = Arrival {
             state_before,
             state_after: state_before,

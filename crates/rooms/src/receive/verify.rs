@@ -2,10 +2,10 @@
 
 use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
 
-use events::{CanonicalJsonObject, Pdu, PublicKeys, RoomVersion, Verified};
+use events::{CanonicalJsonObject, KEYS_PER_SIGNER_MAX, Pdu, PublicKeys, RoomVersion, Verified};
 use kernel::{
     Timestamp,
-    id::{OwnedEventId, OwnedServerName, RoomId},
+    id::{OwnedEventId, OwnedServerName, RoomId, ServerName},
 };
 
 use crate::{Error, RemoteKey, Result, Rooms};
@@ -21,6 +21,19 @@ struct Unverified {
     pdu: Pdu,
     /// The keys that the required signatures name.
     signers: Vec<(OwnedServerName, String)>,
+}
+
+impl Unverified {
+    /// Those keys that were valid when the event was sent.
+    fn public_keys(&self, keys: &Keys, version: RoomVersion) -> PublicKeys {
+        let mut public = PublicKeys::default();
+        for key in self.signers.iter().filter_map(|signer| keys.get(signer)) {
+            if !version.enforces_key_validity() || key.valid_until >= self.pdu.origin_server_ts() {
+                public.insert(&key.server, &key.key_id, key.key);
+            }
+        }
+        public
+    }
 }
 
 type Outcome = std::result::Result<Pdu, (Option<OwnedEventId>, Error)>;
@@ -65,6 +78,40 @@ impl Rooms {
         outcomes.into_iter().filter_map(keep).collect()
     }
 
+    /// One event, verified.
+    pub(crate) async fn verify_one(&self, room: &RoomId, version: RoomVersion, json: String) -> Result<Pdu> {
+        let outcome = self.verify(room, version, vec![json]).await.pop();
+        outcome.map_or(Err(Error::Damaged("verifying an event panicked".to_owned())), |one| {
+            one.map_err(|(_, error)| error)
+        })
+    }
+
+    /// The keys that the event says it was signed with by those who must have, as far as they can be had and were valid when
+    /// it was sent.
+    pub(crate) async fn keys_for(&self, event: &Pdu, version: RoomVersion) -> Result<PublicKeys> {
+        let event = read(event.json(), event.room_id(), version)?;
+        let keys = self.keys_of([&event].into_iter()).await;
+        Ok(event.public_keys(&keys, version))
+    }
+
+    /// The keys of one server by which a copy of our event, which it sent back, says that it was signed.
+    pub(crate) async fn keys_of_copy(
+        &self,
+        ours: &Pdu,
+        copy: &str,
+        server: &ServerName,
+        version: RoomVersion,
+    ) -> Result<PublicKeys> {
+        let mut event = read(ours.json(), ours.room_id(), version)?;
+        let copy = events::canonical_event(copy)?;
+        let signatures = copy.get("signatures").and_then(|all| all.as_object()?.get(server.as_str())?.as_object());
+        let key_ids = signatures.into_iter().flat_map(|signatures| signatures.keys());
+        let key_ids = key_ids.filter(|id| id.starts_with("ed25519:")).take(KEYS_PER_SIGNER_MAX);
+        event.signers = key_ids.map(|id| (server.to_owned(), id.clone())).collect();
+        let keys = self.keys_of([&event].into_iter()).await;
+        Ok(event.public_keys(&keys, version))
+    }
+
     /// The keys that these events name, as far as they can be had.
     async fn keys_of<'a>(&self, events: impl Iterator<Item = &'a Unverified>) -> Keys {
         let mut wanted = BTreeSet::new();
@@ -98,24 +145,14 @@ fn read(json: &str, room: &RoomId, version: RoomVersion) -> Result<Unverified> {
     if pdu.room_id() != room {
         return Err(Error::Denied("The event is of another room".to_owned()));
     }
-    let mut signers = Vec::new();
-    for server in events::required_signers(&object, version)? {
-        let signatures = object.get("signatures").and_then(|all| all.as_object()?.get(server.as_str())?.as_object());
-        let key_ids = signatures.into_iter().flat_map(|signatures| signatures.keys());
-        signers.extend(key_ids.filter(|id| id.starts_with("ed25519:")).map(|id| (server.clone(), id.clone())));
-    }
+    let signers = events::signing_keys_of(&object, version)?;
     Ok(Unverified { object, pdu, signers })
 }
 
 fn check(event: std::result::Result<Unverified, Error>, keys: &Keys, version: RoomVersion) -> Outcome {
-    let Unverified { object, pdu, signers } = event.map_err(|error| (None, error))?;
-    let mut public = PublicKeys::default();
-    for signer in signers {
-        let Some(key) = keys.get(&signer) else { continue };
-        if !version.rules().enforce_key_validity || key.valid_until >= pdu.origin_server_ts() {
-            public.insert(&key.server, &key.key_id, key.key);
-        }
-    }
+    let event = event.map_err(|error| (None, error))?;
+    let public = event.public_keys(keys, version);
+    let Unverified { object, pdu, .. } = event;
     let failed = |error: events::Error| (Some(pdu.event_id().to_owned()), Error::from(error));
     match events::verify(&object, &public, version).map_err(failed)? {
         Verified::All => Ok(pdu),

@@ -15,6 +15,8 @@ use crate::{Result, tables::STATE_NODES};
 
 /// Nodes kept in memory for each tenant, in bytes.
 const CACHE_BYTES: u64 = 8 << 20;
+/// Nodes in one commit of a state that is written apart.
+const NODES_AT_ONCE: usize = 2_000;
 /// What the cache expects a node to weigh.
 const NODE_BYTES_TYPICAL: u64 = 800;
 
@@ -203,6 +205,32 @@ impl<'a> Growth<'a> {
                 self.write(child.root, batch);
             }
         }
+    }
+
+    /// The same as batches of bounded size, to be committed in their order: what a node refers to comes before it, so that
+    /// whatever reached the disk is whole.
+    pub(crate) fn write_apart(&mut self, root: Root, new_batch: impl Fn() -> Batch) -> Vec<Batch> {
+        let mut order = Vec::new();
+        let mut waiting = vec![root];
+        while let Some(root) = waiting.pop() {
+            let Some(node) = self.fresh.remove(&root) else { continue };
+            if let Node::Branch(children) = node.as_ref() {
+                waiting.extend(children.iter().flatten().map(|child| child.root));
+            }
+            order.push((root, node));
+        }
+        // Parents were found before their children.
+        order.reverse();
+        let mut batches = Vec::new();
+        for some in order.chunks(NODES_AT_ONCE) {
+            let mut batch = new_batch();
+            for (root, node) in some {
+                batch.put(&STATE_NODES, (root.0,), node.as_ref());
+                self.trees.cache.insert(*root, node.clone());
+            }
+            batches.push(batch);
+        }
+        batches
     }
 
     fn node(&self, root: Root) -> Result<Arc<Node>> {

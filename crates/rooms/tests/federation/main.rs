@@ -1,0 +1,4 @@
+//! Rooms of several towns that ask each other directly: what one does is what the others see, and what a liar says leaves nothing.
+
+mod joins;
+mod wire;

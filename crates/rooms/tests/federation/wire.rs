@@ -1,0 +1,378 @@
+//! Towns joined by a wire in memory. Each town's port to the others calls their rooms directly; a test may unplug a town, have
+//! it lie, and read what was asked of whom. Events travel when the test says so ([`Network::deliver`]).
+
+use std::{
+    collections::{HashMap, HashSet},
+    sync::Arc,
+};
+
+use async_trait::async_trait;
+use events::{Pdu, Signer};
+use kernel::{
+    Fault, Kind, Timestamp,
+    clock::FakeClock,
+    id::{EventId, OwnedEventId, OwnedRoomId, OwnedServerName, OwnedUserId, RoomAliasId, RoomId, ServerName, UserId},
+    random::SeededRandom,
+};
+use parking_lot::Mutex;
+use rooms::{
+    Actor, Change, CreateRoom, Error, Event, Gap, Handshake, JoinAnswer, Membership, NewEvent, Preset, Remote,
+    RemoteError, RemoteKey, RemoteResult, RemoteTemplate, Rooms, Settings, StateEvents, StateIds,
+};
+use serde_json::{Value, json, value::to_raw_value};
+use store::{Direction, Scope, Store, feed::Announcements, memory::Memory};
+use tokio::sync::broadcast::{Receiver, error::TryRecvError};
+
+/// Rounds of delivery before a test is taken to be caught in a loop.
+const ROUNDS_MAX: usize = 50;
+
+type Twist<T> = Box<dyn Fn(T) -> RemoteResult<T> + Send + Sync>;
+
+/// How a town's answers are bent.
+#[derive(Default)]
+pub(crate) struct Lies {
+    pub(crate) template: Option<Twist<RemoteTemplate>>,
+    pub(crate) joined: Option<Twist<JoinAnswer>>,
+}
+
+/// All towns of a test.
+#[derive(Clone, Default)]
+pub(crate) struct Network(Arc<Lines>);
+
+#[derive(Default)]
+struct Lines {
+    towns: Mutex<HashMap<OwnedServerName, Town>>,
+    unplugged: Mutex<HashSet<OwnedServerName>>,
+    lies: Mutex<HashMap<OwnedServerName, Arc<Lies>>>,
+    calls: Mutex<Vec<String>>,
+}
+
+/// One town. Cheap to clone.
+#[derive(Clone)]
+pub(crate) struct Town {
+    pub(crate) name: OwnedServerName,
+    pub(crate) rooms: Rooms,
+    /// What the town signs with.
+    pub(crate) signer: Arc<Signer>,
+    pub(crate) clock: Arc<FakeClock>,
+    pub(crate) scope: Scope,
+    committed: Arc<Mutex<Receiver<Announcements>>>,
+}
+
+impl Network {
+    /// Opens a town and plugs it in.
+    pub(crate) fn town(&self, name: &str) -> Town {
+        let name = OwnedServerName::try_from(name).unwrap();
+        let seed = name.as_str().bytes().map(u64::from).sum();
+        let store = Store::open(Memory::new()).unwrap();
+        let scope = Scope::new(&store, kernel::TenantId(1)).unwrap();
+        let clock = Arc::new(FakeClock::at(Timestamp(1_800_000_000_000)));
+        let secret = Signer::generate_secret(&SeededRandom::new(seed));
+        let signer = Arc::new(Signer::from_secret(name.clone(), "a", &secret).unwrap());
+        let remote = Arc::new(Wire { network: self.clone(), from: name.clone() });
+        let random = Arc::new(SeededRandom::new(seed));
+        let committed = Arc::new(Mutex::new(scope.announcements()));
+        let rooms = Rooms::open(
+            scope.clone(),
+            name.clone(),
+            signer.clone(),
+            clock.clone(),
+            random,
+            Settings::default(),
+            remote,
+        );
+        let town = Town { name: name.clone(), rooms, signer, clock, scope, committed };
+        self.0.towns.lock().insert(name, town.clone());
+        town
+    }
+
+    pub(crate) fn unplug(&self, town: &Town) {
+        self.0.unplugged.lock().insert(town.name.clone());
+    }
+
+    pub(crate) fn plug_in(&self, town: &Town) {
+        self.0.unplugged.lock().remove(&town.name);
+    }
+
+    /// Has the town answer so from now on.
+    pub(crate) fn lie(&self, town: &Town, lies: Lies) {
+        self.0.lies.lock().insert(town.name.clone(), Arc::new(lies));
+    }
+
+    /// What was asked since the last look: `make_join metz.example thionville.example`, and so on.
+    pub(crate) fn calls(&self) -> Vec<String> {
+        std::mem::take(&mut self.0.calls.lock())
+    }
+
+    /// Carries what the towns have for each other, and what follows from that, until there is no more.
+    pub(crate) async fn deliver(&self) {
+        for _ in 0..ROUNDS_MAX {
+            let mut sent = false;
+            let towns: Vec<Town> = self.0.towns.lock().values().cloned().collect();
+            for town in towns {
+                for (to, pdu) in town.outgoing() {
+                    sent = true;
+                    let Ok(to) = self.reach(&to) else { continue };
+                    let answers = to.rooms.receive(&town.name, vec![pdu]).await;
+                    for answer in answers {
+                        if let Err(error) = answer.outcome {
+                            self.0.calls.lock().push(format!("refused {} {} {error}", town.name, to.name));
+                        }
+                    }
+                }
+            }
+            if !sent {
+                return;
+            }
+        }
+        panic!("events go round in circles");
+    }
+
+    fn reach(&self, to: &ServerName) -> RemoteResult<Town> {
+        if self.0.unplugged.lock().contains(to) {
+            return Err(RemoteError::Unreachable(to.to_owned()));
+        }
+        self.0.towns.lock().get(to).cloned().ok_or_else(|| RemoteError::Unreachable(to.to_owned()))
+    }
+
+    fn lies_of(&self, town: &ServerName) -> Arc<Lies> {
+        self.0.lies.lock().get(town).cloned().unwrap_or_default()
+    }
+}
+
+impl Town {
+    pub(crate) fn actor(&self, name: &str) -> Actor {
+        let user = OwnedUserId::try_from(format!("@{name}:{}", self.name)).unwrap();
+        Actor { user, display_name: Some(format!("{name} [{}]", self.name)), avatar_url: None }
+    }
+
+    pub(crate) async fn room(&self, creator: &Actor, version: &str, preset: Preset) -> OwnedRoomId {
+        let request = CreateRoom {
+            version: Some(version.to_owned()),
+            preset: Some(preset),
+            name: Some("Mairie".to_owned()),
+            ..CreateRoom::default()
+        };
+        self.rooms.create(creator, request).await.unwrap()
+    }
+
+    pub(crate) async fn say(&self, actor: &Actor, room: &RoomId, text: &str) -> OwnedEventId {
+        let content = to_raw_value(&json!({ "msgtype": "m.text", "body": text })).unwrap();
+        let event = NewEvent { event_type: "m.room.message".to_owned(), content, state_key: None, redacts: None };
+        self.rooms.send(actor, room, event, None).await.unwrap()
+    }
+
+    pub(crate) async fn set(&self, actor: &Actor, room: &RoomId, event_type: &str, content: Value) -> OwnedEventId {
+        let content = to_raw_value(&content).unwrap();
+        let event =
+            NewEvent { event_type: event_type.to_owned(), content, state_key: Some(String::new()), redacts: None };
+        self.rooms.send(actor, room, event, None).await.unwrap()
+    }
+
+    pub(crate) fn membership(&self, room: &RoomId, user: &UserId) -> Option<Membership> {
+        self.rooms.membership(room, user).unwrap()
+    }
+
+    /// The user's membership as a sync tells it.
+    pub(crate) fn own_membership(&self, room: &RoomId, user: &UserId) -> Option<Membership> {
+        self.rooms.rooms_of(user).unwrap().get(room).map(|own| own.room.membership)
+    }
+
+    pub(crate) async fn join(&self, actor: &Actor, room: &RoomId, via: &[&Town]) -> Result<(), Error> {
+        let via: Vec<OwnedServerName> = via.iter().map(|town| town.name.clone()).collect();
+        self.rooms.join_saying(actor, room, &via, None, serde_json::Map::new()).await
+    }
+
+    /// The current state, as (type, state key) → event id.
+    pub(crate) fn state(&self, room: &RoomId) -> HashMap<(String, String), OwnedEventId> {
+        let root = self.rooms.current_root(room).unwrap();
+        let events = self.rooms.state_events(room, root).unwrap();
+        events.iter().map(|event| (event.pdu.state_entry().unwrap(), event.pdu.event_id().to_owned())).collect()
+    }
+
+    /// The event, as somebody here sees it.
+    pub(crate) fn event(&self, room: &RoomId, id: &EventId) -> Option<Arc<Event>> {
+        let members = self.rooms.members(room).unwrap_or_default();
+        let own = members.into_iter().filter(|member| member.user.server_name() == self.name);
+        own.into_iter().find_map(|member| self.rooms.visible_event(room, &member.user, id).ok())
+    }
+
+    /// The events that the town owes others since the last look.
+    pub(crate) fn outgoing(&self) -> Vec<(OwnedServerName, String)> {
+        let mut outgoing = Vec::new();
+        loop {
+            let announced = match self.committed.lock().try_recv() {
+                Ok(announced) => announced,
+                Err(TryRecvError::Empty | TryRecvError::Closed) => return outgoing,
+                Err(TryRecvError::Lagged(_)) => panic!("a test that commits so much must deliver more often"),
+            };
+            for announcement in announced.iter().filter(|announcement| announcement.topic == rooms::TOPIC) {
+                let Ok(Change::Event { room, event_id, to, .. }) = announcement.read() else { continue };
+                if !to.is_empty() {
+                    let pdu = self.rooms.pdu(&room, &event_id).unwrap().unwrap();
+                    outgoing.extend(to.into_iter().map(|to| (to, pdu.clone())));
+                }
+            }
+        }
+    }
+}
+
+/// One town's end of the wire.
+struct Wire {
+    network: Network,
+    from: OwnedServerName,
+}
+
+impl Wire {
+    fn call(&self, what: &str, to: &ServerName) -> RemoteResult<Town> {
+        self.network.0.calls.lock().push(format!("{what} {} {to}", self.from));
+        self.network.reach(to)
+    }
+}
+
+/// The answer as a server gives it: nothing but status and errcode are believed.
+fn refusal(of: &Town, error: &Error) -> RemoteError {
+    let server = of.name.clone();
+    let (status, errcode) = match error.kind() {
+        Kind::NotFound => return RemoteError::NotFound(server),
+        Kind::IncompatibleRoomVersion { room_version } => return RemoteError::IncompatibleRoomVersion(room_version),
+        Kind::Forbidden => (403, "M_FORBIDDEN"),
+        Kind::UnableToAuthoriseJoin => (400, "M_UNABLE_TO_AUTHORISE_JOIN"),
+        Kind::UnableToGrantJoin => (400, "M_UNABLE_TO_GRANT_JOIN"),
+        Kind::Unavailable => (503, "M_UNKNOWN"),
+        _ => (400, "M_BAD_JSON"),
+    };
+    RemoteError::Refused { server, status, errcode: errcode.to_owned(), text: error.to_string() }
+}
+
+fn twisted<T>(twist: &Option<Twist<T>>, answer: T) -> RemoteResult<T> {
+    match twist {
+        Some(twist) => twist(answer),
+        None => Ok(answer),
+    }
+}
+
+#[async_trait]
+impl Remote for Wire {
+    async fn keys(&self, wanted: &[(OwnedServerName, String)], _: Timestamp) -> Vec<RemoteKey> {
+        let mut found = Vec::new();
+        for (server, key_id) in wanted {
+            let Ok(town) = self.network.reach(server) else { continue };
+            if *key_id == *town.signer.key_id() {
+                let (server, key_id) = (server.clone(), key_id.clone());
+                let valid_until = Timestamp(2_000_000_000_000);
+                found.push(RemoteKey { server, key_id, key: town.signer.public_key(), valid_until });
+            }
+        }
+        found
+    }
+
+    async fn template(
+        &self,
+        to: &ServerName,
+        handshake: Handshake,
+        room: &RoomId,
+        user: &UserId,
+        versions: &[&str],
+    ) -> RemoteResult<RemoteTemplate> {
+        let versions: Vec<String> = versions.iter().map(|version| (*version).to_owned()).collect();
+        let (what, town) = match handshake {
+            Handshake::Join => ("make_join", self.call("make_join", to)?),
+            Handshake::Leave => ("make_leave", self.call("make_leave", to)?),
+            Handshake::Knock => ("make_knock", self.call("make_knock", to)?),
+        };
+        let template = match what {
+            "make_join" => town.rooms.make_join(&self.from, room, user, &versions).await,
+            "make_leave" => town.rooms.make_leave(&self.from, room, user).await,
+            _ => town.rooms.make_knock(&self.from, room, user, &versions).await,
+        };
+        let template = template.map_err(|error| refusal(&town, &error))?;
+        let answer = RemoteTemplate { room_version: Some(template.room_version.to_owned()), event: template.event };
+        twisted(&self.network.lies_of(to).template, answer)
+    }
+
+    async fn send_join(&self, to: &ServerName, room: &RoomId, event: &Pdu) -> RemoteResult<JoinAnswer> {
+        let town = self.call("send_join", to)?;
+        let joined = town.rooms.send_join(&self.from, room, event.event_id(), event.json()).await;
+        let joined = joined.map_err(|error| refusal(&town, &error))?;
+        let answer = JoinAnswer { event: Some(joined.event), state: joined.state, auth_chain: joined.auth_chain };
+        twisted(&self.network.lies_of(to).joined, answer)
+    }
+
+    async fn send_leave(&self, to: &ServerName, room: &RoomId, event: &Pdu) -> RemoteResult<()> {
+        let town = self.call("send_leave", to)?;
+        let left = town.rooms.send_leave(&self.from, room, event.event_id(), event.json()).await;
+        left.map_err(|error| refusal(&town, &error))
+    }
+
+    async fn send_knock(&self, to: &ServerName, room: &RoomId, event: &Pdu) -> RemoteResult<Vec<String>> {
+        let town = self.call("send_knock", to)?;
+        let knocked = town.rooms.send_knock(&self.from, room, event.event_id(), event.json()).await;
+        knocked.map_err(|error| refusal(&town, &error))
+    }
+
+    async fn send_invite(&self, to: &ServerName, _: &Pdu, _: &str, _: &[String]) -> RemoteResult<String> {
+        self.call("invite", to)?;
+        Err(RemoteError::NotFound(to.to_owned()))
+    }
+
+    async fn missing_events(&self, to: &ServerName, room: &RoomId, gap: &Gap<'_>) -> RemoteResult<Vec<String>> {
+        let town = self.call("get_missing_events", to)?;
+        town.rooms.missing_events_for(&self.from, room, gap).map_err(|error| refusal(&town, &error))
+    }
+
+    async fn state_ids(&self, to: &ServerName, room: &RoomId, at: &EventId) -> RemoteResult<StateIds> {
+        let town = self.call("state_ids", to)?;
+        town.rooms.state_ids_for(&self.from, room, at).map_err(|error| refusal(&town, &error))
+    }
+
+    async fn state(&self, to: &ServerName, room: &RoomId, at: &EventId) -> RemoteResult<StateEvents> {
+        let town = self.call("state", to)?;
+        town.rooms.state_for(&self.from, room, at).map_err(|error| refusal(&town, &error))
+    }
+
+    async fn event(&self, to: &ServerName, id: &EventId) -> RemoteResult<String> {
+        let town = self.call("event", to)?;
+        town.rooms.event_for(&self.from, id).map_err(|error| refusal(&town, &error))
+    }
+
+    async fn event_auth(&self, to: &ServerName, room: &RoomId, id: &EventId) -> RemoteResult<Vec<String>> {
+        let town = self.call("event_auth", to)?;
+        town.rooms.auth_chain_for(&self.from, room, id).map_err(|error| refusal(&town, &error))
+    }
+
+    async fn backfill(
+        &self,
+        to: &ServerName,
+        room: &RoomId,
+        from: &[OwnedEventId],
+        limit: usize,
+    ) -> RemoteResult<Vec<String>> {
+        let town = self.call("backfill", to)?;
+        town.rooms.backfill_for(&self.from, room, from, limit).map_err(|error| refusal(&town, &error))
+    }
+
+    async fn event_by_time(
+        &self,
+        to: &ServerName,
+        room: &RoomId,
+        at: Timestamp,
+        direction: Direction,
+    ) -> RemoteResult<(OwnedEventId, Timestamp)> {
+        let town = self.call("timestamp_to_event", to)?;
+        town.rooms.event_by_time_for(&self.from, room, at, direction).map_err(|error| refusal(&town, &error))
+    }
+
+    async fn resolve_alias(&self, alias: &RoomAliasId) -> RemoteResult<(OwnedRoomId, Vec<OwnedServerName>)> {
+        let town = self.call("query_directory", alias.server_name())?;
+        match town.rooms.resolve_alias(alias) {
+            Ok(Some(room)) => Ok((room, vec![town.name])),
+            _ => Err(RemoteError::NotFound(town.name)),
+        }
+    }
+
+    async fn hierarchy(&self, to: &ServerName, room: &RoomId, suggested_only: bool) -> RemoteResult<String> {
+        let town = self.call("hierarchy", to)?;
+        town.rooms.hierarchy_for(&self.from, room, suggested_only).map_err(|error| refusal(&town, &error))
+    }
+}

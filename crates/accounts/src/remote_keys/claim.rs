@@ -9,7 +9,7 @@ use futures_util::{StreamExt, stream};
 use kernel::id::OwnedServerName;
 use tokio::time::{Instant, timeout_at};
 
-use super::query::RemoteAnswer;
+use super::query::{RemoteAnswer, SERVERS_AT_ONCE};
 use crate::{
     Accounts, ClaimRequest, ClaimedKey, Error, RemoteResult, Result,
     keys::{one_time::REQUESTS_MAX, upload::checked_key},
@@ -36,7 +36,7 @@ impl Accounts {
         let mut failures: BTreeSet<_> = of_servers.keys().cloned().collect();
         let mut found = Vec::new();
         let asked = of_servers.into_iter().map(|(server, requests)| self.claim_from(server, requests));
-        let mut answers = asked.collect::<stream::FuturesUnordered<_>>();
+        let mut answers = stream::iter(asked).buffer_unordered(SERVERS_AT_ONCE);
         while let Ok(Some((server, requests, answer))) = timeout_at(deadline, answers.next()).await {
             match answer {
                 Ok(keys) => {

@@ -17,7 +17,8 @@ use crate::{Accounts, Error, Result, UserKeys, Wanted};
 
 /// Users of one query.
 const USERS_MAX: usize = 5_000;
-/// Questions to one server at a time.
+/// Servers that are asked at a time, and questions to one.
+pub(super) const SERVERS_AT_ONCE: usize = 64;
 const AT_ONCE: usize = 8;
 /// Lists that one query asks of a server, each by a question of its own. The others' keys come in one answer, and their
 /// lists another time.
@@ -103,7 +104,7 @@ impl Accounts {
             let asked = questions.into_iter().map(move |question| self.ask(server.clone(), question));
             stream::iter(asked).buffer_unordered(AT_ONCE).boxed()
         });
-        let mut answers = stream::select_all(servers);
+        let mut answers = stream::iter(servers).flatten_unordered(SERVERS_AT_ONCE);
         while let Ok(Some((server, answer))) = timeout_at(deadline, answers.next()).await {
             match answer {
                 Ok(keys) => {

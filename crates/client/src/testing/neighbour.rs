@@ -27,7 +27,7 @@ impl Neighbour {
 
 impl TestSite {
     /// A user of the neighbour joins (`join`) or leaves (`leave`) a public room.
-    pub(crate) async fn from_afar(&self, user: &UserId, room: &RoomId, membership: &str) {
+    pub(crate) async fn member_abroad(&self, user: &UserId, room: &RoomId, membership: &str) {
         let rooms = &self.town.rooms;
         let state = |kind: &str, key: &str| {
             rooms.current_state(room, kind, key).unwrap().map(|event| event.pdu.event_id().to_owned())

@@ -147,7 +147,7 @@ async fn a_list_is_relied_on_while_somebody_here_shared_a_room_since_it_was_aske
     let room = site.public_room(&alice).await;
     assert!(!site.sees_bob(&alice).await);
     assert_eq!(site.asked(), ["keys nancy.example"], "they do not meet: nothing would tell of changes");
-    site.from_afar(&bob, &room, "join").await;
+    site.member_abroad(&bob, &room, "join").await;
     assert!(site.sees_bob(&alice).await && site.sees_bob(&alice).await);
     assert_eq!(site.asked(), devices);
     // Carol came later; but Alice was there all the time, so that Nancy has told us of every change.
@@ -161,7 +161,7 @@ async fn a_list_is_relied_on_while_somebody_here_shared_a_room_since_it_was_aske
         site.town.rooms.leave(&site.town.actor(&person.user).unwrap(), &room, None).await.unwrap();
     }
     let room = site.public_room(&dora).await;
-    site.from_afar(&bob, &room, "join").await;
+    site.member_abroad(&bob, &room, "join").await;
     assert!(site.sees_bob(&dora).await);
     assert_eq!(site.asked(), devices);
 }
@@ -172,7 +172,7 @@ async fn in_the_background_stale_lists_are_asked_for_and_those_of_nobody_are_for
     let alice = site.person("alice").await;
     let bob = bob().user;
     let room = site.public_room(&alice).await;
-    site.from_afar(&bob, &room, "join").await;
+    site.member_abroad(&bob, &room, "join").await;
     let lists = crate::DeviceLists::new(site.town.accounts.clone(), site.town.rooms.clone());
     let missed = DeviceListUpdate {
         user: bob.clone(),
@@ -200,7 +200,7 @@ async fn in_the_background_stale_lists_are_asked_for_and_those_of_nobody_are_for
         if stale {
             site.town.accounts.receive_device_list(&nancy(), missed.clone(), true).await.unwrap();
         } else {
-            site.from_afar(&bob, &room, "leave").await;
+            site.member_abroad(&bob, &room, "leave").await;
         }
         assert_eq!(site.town.accounts.kept_lists(None, 10).unwrap(), [&*bob]);
         work().await;

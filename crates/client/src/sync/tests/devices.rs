@@ -73,7 +73,7 @@ async fn users_of_other_servers_are_in_device_lists_too_and_wake_who_shares_a_ro
     let stranger = site.person("dora").await;
     let (room, carl): (OwnedRoomId, OwnedUserId) =
         (room.as_str().try_into().unwrap(), "@carl:nancy.example".try_into().unwrap());
-    site.from_afar(&carl, &room, "join").await;
+    site.member_abroad(&carl, &room, "join").await;
     let came = site.after(&bob, &first).await;
     assert_eq!(came["device_lists"], json!({ "changed": [carl], "left": [] }));
     let poll = site.poll(&bob, &came).await;
@@ -92,7 +92,7 @@ async fn users_of_other_servers_are_in_device_lists_too_and_wake_who_shares_a_ro
     let told = poll.answered().await;
     assert_eq!(told["device_lists"], json!({ "changed": [carl], "left": [] }));
     assert!(elsewhere_waits.waits().await, "who does not meet him is not woken");
-    site.from_afar(&carl, &room, "leave").await;
+    site.member_abroad(&carl, &room, "leave").await;
     let went = site.after(&bob, &told).await;
     assert_eq!(went["device_lists"], json!({ "changed": [], "left": [carl] }));
 }

@@ -32,6 +32,7 @@ const WORDS: &[(&str, &str)] = &[
     ("provider", "proconnect"),
     ("field", "displayname"),
     ("key_name", "displayname"),
+    ("server_name", super::towns::AMIENS),
 ];
 
 /// The path with values of Amiens for its parameters.

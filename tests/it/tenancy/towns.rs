@@ -354,6 +354,7 @@ impl Towns {
     async fn sign_in(&self, flow: &str) -> String {
         let path = format!("/upstream/authorize/{flow}");
         let away = self.ask(AMIENS, &Method::GET, &path, &Ask::default()).await;
+        let _ = rustls::crypto::ring::default_provider().install_default();
         let browser = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build().unwrap();
         let back = browser.get(&away.location).send().await.expect(&away.text);
         let back = back.headers()[header::LOCATION].to_str().unwrap().to_owned();

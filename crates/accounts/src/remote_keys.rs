@@ -35,6 +35,8 @@ use crate::{
 
 /// Devices of one user that are kept; more are passed over.
 const DEVICES_MAX: usize = 200;
+/// Updates of one user whose numbers are remembered.
+const SEEN_MAX: usize = 20;
 
 /// A remote user's keys, checked.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -48,6 +50,19 @@ impl RemoteListRow {
     /// Whether the list is as the user's server has it, for somebody who has shared a room with the user since `since`.
     fn counts(&self, since: Position) -> bool {
         self.stale.is_none() && self.asked >= since
+    }
+
+    /// Whether this update came before or was in the answer: the number that an answer gives is not that of an update with
+    /// every server.
+    fn knows(&self, stream_id: u64) -> bool {
+        self.stream_id == stream_id || self.seen.contains(&stream_id)
+    }
+
+    /// Notes that an update came.
+    fn saw(&mut self, stream_id: u64) {
+        self.seen.push(stream_id);
+        let more = self.seen.len().saturating_sub(SEEN_MAX);
+        self.seen.drain(..more);
     }
 }
 

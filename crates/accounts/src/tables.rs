@@ -326,8 +326,10 @@ pub(crate) struct DeviceChangeRow {
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct RemoteListRow {
-    /// The last update that is in it.
+    /// The last update that is in it, as the answer said that gave it, or the last that was applied.
     pub(crate) stream_id: u64,
+    /// The updates that came last, oldest first. All of them are in it, unless it is stale.
+    pub(crate) seen: Vec<u64>,
     /// Where the tenant's stream stood when the list was last asked for. Whoever has shared a room with the user since then
     /// may rely on it, for the user's server tells this one of all that changed after it.
     pub(crate) asked: Position,

@@ -117,7 +117,9 @@ impl Accounts {
         for (device, row) in devices.iter().filter(|(device, row)| there.get(*device) != Some(row)) {
             batch.put(&REMOTE_DEVICES, (user, &**device), row);
         }
-        let list = RemoteListRow { stream_id, asked, master, self_signing, stale: None };
+        // What came before the question is in the answer.
+        let seen = before.as_ref().map(|before| before.seen.clone()).unwrap_or_default();
+        let list = RemoteListRow { stream_id, seen, asked, master, self_signing, stale: None };
         self.put_list(&mut batch, user, before.as_ref(), Some(&list));
         if changed {
             self.note_device_list(&mut batch, user, &[])?;

@@ -133,6 +133,33 @@ async fn after_a_gap_the_list_counts_no_more_until_it_was_asked_for() {
     }
 }
 
+/// Synapse numbers its answers by a count of all its users' changes, and its updates by one of those that it sent.
+#[tokio::test]
+async fn a_server_whose_answers_have_numbers_of_their_own_is_followed_too() {
+    let (town, alice, bob) = acquainted().await;
+    let receive = async |update| town.accounts.receive_device_list(&abroad(), update, true).await.unwrap();
+    // The first of a series; then a list with a number that no update ever has.
+    receive(update(&bob, "TWO", 11, &[], &Pen::new(2))).await;
+    receive(update(&bob, "THREE", 12, &[11], &Pen::new(3))).await;
+    town.others.script().lists.insert(bob.clone(), list(&bob, 4_711, &["ONE", "TWO", "THREE"]));
+    assert_eq!(names(&town, &alice, &bob).await.len(), 3);
+    assert_eq!(town.others.asked().len(), 1);
+    // The next names what came last, and the one after that names it.
+    let town = town.restart();
+    let receive = async |update| town.accounts.receive_device_list(&abroad(), update, true).await.unwrap();
+    receive(update(&bob, "FOUR", 15, &[12], &Pen::new(4))).await;
+    for n in 16..60 {
+        receive(update(&bob, "FIVE", n, &[n - 1], &Pen::new(u8::try_from(n).unwrap()))).await;
+    }
+    assert_eq!(names(&town, &alice, &bob).await.len(), 5);
+    let before = town.accounts.position();
+    receive(update(&bob, "FOUR", 58, &[57], &Pen::new(9))).await;
+    assert_eq!(town.accounts.position(), before, "it came before");
+    assert!(town.others.asked().is_empty());
+    receive(update(&bob, "FOUR", 62, &[61], &Pen::new(4))).await;
+    assert_eq!(town.accounts.list_asked(&bob).unwrap(), None, "61 is missing");
+}
+
 #[tokio::test]
 async fn a_list_does_not_count_for_whom_it_was_asked_for_too_early() {
     let (town, alice, bob) = acquainted().await;

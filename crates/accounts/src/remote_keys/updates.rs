@@ -42,7 +42,7 @@ impl Accounts {
         let _changing = self.change(&user).await;
         let before = self.remote_list(&user)?;
         let kept = before.as_ref().filter(|list| list.stale.is_none());
-        if kept.is_some_and(|list| list.stream_id == stream_id) {
+        if kept.is_some_and(|list| list.knows(stream_id)) {
             return Ok(());
         }
         let mut batch = self.scope().batch();
@@ -52,10 +52,11 @@ impl Accounts {
                     Some(row) => batch.put(&REMOTE_DEVICES, (&*user, &*device), &row),
                     None => batch.delete(&REMOTE_DEVICES, (&*user, &*device)),
                 }
-                let list = RemoteListRow { stream_id, ..list.clone() };
+                let mut list = RemoteListRow { stream_id, ..list.clone() };
+                list.saw(stream_id);
                 self.put_list(&mut batch, &user, before.as_ref(), Some(&list));
             }
-            _ => self.mark_stale(&mut batch, &user, before),
+            _ => self.mark_stale(&mut batch, &user, before, Some(stream_id)),
         }
         self.note_device_list(&mut batch, &user, &[])?;
         self.commit(batch).await?;
@@ -91,7 +92,7 @@ impl Accounts {
                 }
                 self.put_list(&mut batch, &user, before.as_ref(), Some(&list));
             }
-            None => self.mark_stale(&mut batch, &user, before),
+            None => self.mark_stale(&mut batch, &user, before, None),
         }
         self.note_device_list(&mut batch, &user, &[])?;
         self.commit(batch).await?;
@@ -103,27 +104,29 @@ impl Accounts {
         Ok(added.is_none() || self.scope().scan(&REMOTE_DEVICES, (user,)).keys()?.len() < DEVICES_MAX)
     }
 
-    /// Something was missed, or nothing is known yet: the list is to be asked for, soon, for its server is there.
-    fn mark_stale(&self, batch: &mut Batch, user: &UserId, before: Option<RemoteListRow>) {
+    /// Something was missed, or nothing is known yet: the list is to be asked for, soon, for its server is there. `came` is
+    /// the update that showed it.
+    fn mark_stale(&self, batch: &mut Batch, user: &UserId, before: Option<RemoteListRow>, came: Option<u64>) {
         let (failures, missed) =
             before.as_ref().and_then(|list| list.stale.as_ref()).map_or((0, 0), |stale| (stale.failures, stale.missed));
-        let stale = StaleRow { due: self.now(), failures, missed: missed.wrapping_add(1) };
-        let list = before.clone().unwrap_or(RemoteListRow {
+        let mut list = before.clone().unwrap_or(RemoteListRow {
             stream_id: 0,
+            seen: Vec::new(),
             asked: Position::START,
             master: None,
             self_signing: None,
             stale: None,
         });
-        let list = RemoteListRow { stale: Some(stale), ..list };
+        list.stale = Some(StaleRow { due: self.now(), failures, missed: missed.wrapping_add(1) });
+        came.into_iter().for_each(|stream_id| list.saw(stream_id));
         self.put_list(batch, user, before.as_ref(), Some(&list));
     }
 }
 
-/// Whether the update comes right after what is kept. One that names none before it begins a series: nothing tells what it
-/// follows.
+/// Whether nothing is missing between what is kept and this update. One that names none before it begins a series: nothing
+/// tells what it follows.
 fn follows(list: &RemoteListRow, prev_id: &[u64]) -> bool {
-    !prev_id.is_empty() && prev_id.iter().all(|id| *id == list.stream_id)
+    !prev_id.is_empty() && prev_id.iter().all(|id| list.knows(*id))
 }
 
 /// The list with these keys in place of its own.

@@ -126,6 +126,7 @@ fn records_for_other_servers_keep_their_bytes() {
     let text = |text: &str| text.to_owned();
     let list = RemoteListRow {
         stream_id: 300,
+        seen: vec![300],
         asked: Position(300),
         master: Some(text("{}")),
         self_signing: None,
@@ -141,7 +142,7 @@ fn records_for_other_servers_keep_their_bytes() {
     };
     compare(&[
         (hex(&DeviceChangeRow { device: Some(device()), number: 5 }), text("0101014405")),
-        (hex(&list), text("01ac02ac0201027b7d0001ac020102")),
+        (hex(&list), text("01ac0201ac02ac0201027b7d0001ac020102")),
         (hex(&RemoteDeviceRow { keys: text("{}"), display_name: Some(text("n")) }), text("01027b7d01016e")),
         (hex(&outbox), text("010440613a62016b016d027b7d05ac02")),
         (

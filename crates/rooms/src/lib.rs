@@ -104,6 +104,7 @@ struct Inner {
     typing: Arc<Typing>,
     resolutions: resolution::Resolutions,
     crowded: ends::Crowded,
+    hierarchies: spaces::Remembered,
     /// The state after events that are not here, as other servers told it.
     bridged: quick_cache::sync::Cache<kernel::id::OwnedEventId, state::Root>,
     arrivals: handshake::Arrivals,
@@ -137,6 +138,7 @@ impl Rooms {
             typing,
             resolutions: resolution::Resolutions::default(),
             crowded: ends::Crowded::default(),
+            hierarchies: spaces::Remembered::default(),
             bridged: quick_cache::sync::Cache::new(BRIDGED_MAX),
             arrivals: handshake::Arrivals::default(),
             last_creation: std::sync::atomic::AtomicU64::new(0),

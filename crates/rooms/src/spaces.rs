@@ -1,15 +1,19 @@
-//! Spaces: rooms that name other rooms, walked from a root down (spec, "Spaces").
+//! Spaces: rooms that name other rooms, walked from a root down, also through rooms that only other servers have (spec,
+//! "Spaces").
 
 mod child;
+mod look;
 mod preview;
 mod told;
 
 use std::collections::HashSet;
 
-use kernel::id::{OwnedRoomId, RoomId, UserId};
+use kernel::id::{OwnedRoomId, OwnedServerName, RoomId, UserId};
 
 pub(crate) use child::Child;
-pub(crate) use told::Told;
+pub(crate) use look::Remembered;
+use look::{Look, Stop};
+pub(crate) use told::{Hierarchy, Told};
 
 use crate::{Error, Result, Rooms, Summary, tables::STATE_NOW};
 
@@ -44,11 +48,12 @@ pub struct SpacePage {
 }
 
 impl Rooms {
-    /// A page of the rooms below `root` that the user may look at, each once, depth first.
+    /// A page of the rooms below `root` that the user may look at, each once, depth first. Rooms that are not here are asked of
+    /// the servers that the links to them name, and left out if none tells of them.
     ///
     /// # Errors
     /// [`Error::NotMember`] for a root that they may not look at or that is not there.
-    pub fn space(
+    pub async fn space(
         &self,
         root: &RoomId,
         user: &UserId,
@@ -56,32 +61,44 @@ impl Rooms {
         skip: usize,
         limit: usize,
     ) -> Result<SpacePage> {
-        if !self.may_preview(root, user)? {
-            return Err(Error::NotMember);
-        }
+        let mut look = Look::new(self, user, query.suggested_only);
         let mut page = SpacePage::default();
         let (mut shown, mut visited) = (0, HashSet::new());
-        let mut to_visit = vec![(root.to_owned(), 0)];
-        while let Some((room, depth)) = to_visit.pop() {
-            if visited.len() >= VISITED_MAX || !visited.insert(room.clone()) || !self.may_preview(&room, user)? {
+        let mut to_visit = vec![Stop::root(root, &[])];
+        while let Some(stop) = to_visit.pop() {
+            if visited.len() >= VISITED_MAX || !visited.insert(stop.room.clone()) {
                 continue;
             }
+            let deepest = query.depth_max.is_some_and(|max| stop.depth >= max);
+            let Some(seen) = look.at(&stop, deepest).await? else {
+                if stop.depth == 0 {
+                    return Err(Error::NotMember);
+                }
+                continue;
+            };
             if page.rooms.len() >= limit {
                 page.more = true;
                 return Ok(page);
             }
-            let summary = self.summary(&room)?;
-            let children = self.children(&room, query.suggested_only)?;
-            if query.depth_max.is_none_or(|max| depth < max) {
-                to_visit.extend(children.iter().rev().map(|child| (child.room.clone(), depth + 1)));
+            if !deepest {
+                to_visit.extend(seen.below(stop.depth + 1));
             }
             if shown >= skip {
-                let children = children.into_iter().map(|child| child.json).collect();
-                page.rooms.push(SpaceRoom { room_id: room, summary, children });
+                let children = seen.children.into_iter().map(|child| child.json).collect();
+                page.rooms.push(SpaceRoom { room_id: stop.room, summary: seen.summary, children });
             }
             shown += 1;
         }
         Ok(page)
+    }
+
+    /// What the room is, for a user who may look at it; by the word of one of the servers `via` if it is not here.
+    ///
+    /// # Errors
+    /// [`Error::NoSuchRoom`], alike for a room that they may not look at.
+    pub async fn summary_for(&self, room: &RoomId, user: &UserId, via: &[OwnedServerName]) -> Result<Summary> {
+        let seen = Look::new(self, user, true).at(&Stop::root(room, via), true).await?;
+        Ok(seen.ok_or(Error::NoSuchRoom)?.summary)
     }
 
     /// What the room links to, if it is a space.

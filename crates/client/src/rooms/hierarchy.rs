@@ -23,7 +23,7 @@ pub(super) async fn hierarchy(town: Arc<Town>, caller: Caller, ask: Request) -> 
     let query = SpaceQuery { depth_max: ask.max_depth.map(small), suggested_only: ask.suggested_only };
     let skip = ask.from.as_deref().map(|token| read_token(token, &query)).transpose()?.unwrap_or(0);
     let limit = ask.limit.map_or(PAGE_MAX, small).clamp(1, PAGE_MAX);
-    let page = town.rooms.space(&ask.room_id, &caller.user, &query, skip, limit)?;
+    let page = town.rooms.space(&ask.room_id, &caller.user, &query, skip, limit).await?;
     let mut response = Response::new();
     response.rooms = page.rooms.into_iter().map(chunk).collect::<Result<_>>()?;
     response.next_batch = page.more.then(|| token(skip + response.rooms.len(), &query));

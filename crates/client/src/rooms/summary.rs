@@ -13,10 +13,8 @@ use crate::Town;
 
 pub(super) async fn summary(town: Arc<Town>, caller: Caller, ask: Request) -> Result<Response> {
     let room = room_of(&town, ask.room_id_or_alias)?;
-    if !town.rooms.may_preview(&room, &caller.user)? {
-        return Err(rooms::Error::NoSuchRoom.into());
-    }
-    let mut response = Response::new(summary_of(&room, &town.rooms.summary(&room)?));
+    let summary = town.rooms.summary_for(&room, &caller.user, &ask.via).await?;
+    let mut response = Response::new(summary_of(&room, &summary));
     response.membership = town.rooms.membership(&room, &caller.user)?.map(|membership| membership.as_str().into());
     Ok(response)
 }

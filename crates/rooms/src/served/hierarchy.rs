@@ -1,19 +1,14 @@
 //! A space and the rooms in it, one step deep (spec, `GET /_matrix/federation/v1/hierarchy`).
 
-use kernel::id::{OwnedRoomId, RoomId, ServerName};
-use serde::Serialize;
+use kernel::id::{RoomId, ServerName};
 
-use crate::{Error, Result, Rooms, spaces::Told};
+use crate::{
+    Error, Result, Rooms,
+    spaces::{Hierarchy, Told},
+};
 
 /// Rooms of one space that are told of; of others the link only.
 const TOLD_MAX: usize = 100;
-
-#[derive(Serialize)]
-struct Answer {
-    room: Told,
-    children: Vec<Told>,
-    inaccessible_children: Vec<OwnedRoomId>,
-}
 
 impl Rooms {
     /// The answer as JSON text: the room, and of those in it what the server may be told.
@@ -26,7 +21,7 @@ impl Rooms {
         }
         let children = self.children(room, suggested_only)?;
         let room = self.told(room)?.with_children(&children);
-        let mut answer = Answer { room, children: Vec::new(), inaccessible_children: Vec::new() };
+        let mut answer = Hierarchy { room, children: Vec::new(), inaccessible_children: Vec::new() };
         for child in children.iter().take(TOLD_MAX) {
             if !self.has_server(&child.room, self.server_name())? {
                 continue;

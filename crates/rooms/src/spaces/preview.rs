@@ -3,6 +3,7 @@
 use events::content::{HistoryVisibility, JoinRule, JoinRulesContent, history_visibility};
 use kernel::id::{RoomId, ServerName, UserId};
 
+use super::Told;
 use crate::{Error, Membership, Result, Rooms};
 
 impl Rooms {
@@ -13,6 +14,24 @@ impl Rooms {
             Some(Membership::Ban) => Ok(false),
             _ => self.is_open(room, |allowed| Ok(self.membership(allowed, user)? == Some(Membership::Join))),
         }
+    }
+
+    /// The same of a room that is not here, by what another server tells of it.
+    pub(crate) fn may_preview_told(&self, told: &Told, user: &UserId) -> Result<bool> {
+        match self.rooms_of(user)?.get(&told.room_id).map(|own| own.room.membership) {
+            Some(Membership::Join | Membership::Invite | Membership::Knock) => return Ok(true),
+            Some(Membership::Ban) => return Ok(false),
+            _ => {}
+        }
+        if told.is_world_readable() || matches!(told.join_rule(), "public" | "knock" | "knock_restricted") {
+            return Ok(true);
+        }
+        for allowed in told.allowed_rooms() {
+            if self.membership(&allowed, user)? == Some(Membership::Join) {
+                return Ok(told.join_rule() == "restricted");
+            }
+        }
+        Ok(false)
     }
 
     /// Whether the server may be told what a room is that this server is in: one of its users is in it or invited, or it is

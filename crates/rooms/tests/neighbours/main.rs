@@ -5,4 +5,5 @@ mod ends;
 mod history;
 mod neighbour;
 mod served;
+mod spaces;
 mod town;

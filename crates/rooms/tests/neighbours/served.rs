@@ -148,14 +148,14 @@ async fn a_walk_back_has_its_order_and_its_bounds() {
     }
     let newest_first: Vec<OwnedEventId> = said.iter().rev().cloned().collect();
     let backfill = |from: &OwnedEventId, limit| {
-        let told = town.rooms.backfill_for(lyon.name(), &room, &[from.clone()], limit).unwrap();
+        let told = town.rooms.backfill_for(lyon.name(), &room, std::slice::from_ref(from), limit).unwrap();
         ids(&town, &room, &told)
     };
     assert_eq!(backfill(&newest_first[0], 1_000), newest_first[..100]);
     assert_eq!(backfill(&newest_first[50], 3), newest_first[50..53]);
     assert!(backfill(&newest_first[0], 0).is_empty());
     let missing = |earliest: &[OwnedEventId], latest: &OwnedEventId, limit, min_depth| {
-        let gap = Gap { earliest, latest: &[latest.clone()], limit, min_depth };
+        let gap = Gap { earliest, latest: std::slice::from_ref(latest), limit, min_depth };
         ids(&town, &room, &town.rooms.missing_events_for(lyon.name(), &room, &gap).unwrap())
     };
     assert_eq!(missing(&said[100..101], &said[110], 20, 0), said[101..110]);

@@ -33,6 +33,10 @@ pub(crate) struct Script {
     pub(crate) silent: Mutex<HashSet<OwnedServerName>>,
     /// What is told as history beside the history.
     pub(crate) smuggled: Mutex<Vec<Pdu>>,
+    /// What is told of rooms, whoever is asked.
+    pub(crate) hierarchies: Mutex<HashMap<OwnedRoomId, String>>,
+    /// Other towns, which tell of theirs.
+    pub(crate) towns: Mutex<HashMap<OwnedServerName, Rooms>>,
     /// What was asked of whom.
     pub(crate) calls: Mutex<Vec<String>>,
 }
@@ -255,7 +259,14 @@ impl Remote for Script {
         unknown(alias.server_name())
     }
 
-    async fn hierarchy(&self, to: &ServerName, _: &RoomId, _: bool) -> RemoteResult<String> {
-        unknown(to)
+    async fn hierarchy(&self, to: &ServerName, room: &RoomId, suggested_only: bool) -> RemoteResult<String> {
+        self.call("hierarchy", to)?;
+        if let Some(answer) = self.hierarchies.lock().unwrap().get(room) {
+            return Ok(answer.clone());
+        }
+        let towns = self.towns.lock().unwrap();
+        let from = <&ServerName>::try_from("metz.example").unwrap();
+        let told = towns.get(to).and_then(|town| town.hierarchy_for(from, room, suggested_only).ok());
+        told.map_or_else(|| unknown(to), Ok)
     }
 }

@@ -1,4 +1,5 @@
 //! Rooms of several towns that ask each other directly: what one does is what the others see, and what a liar says leaves nothing.
 
+mod history;
 mod joins;
 mod wire;

@@ -1,11 +1,11 @@
 //! Room aliases of this server (spec, "Room aliases").
 
-use kernel::id::{OwnedRoomAliasId, OwnedRoomId, RoomAliasId, RoomId, UserId};
+use kernel::id::{OwnedRoomAliasId, OwnedRoomId, OwnedServerName, RoomAliasId, RoomId, UserId};
 
 use serde_json::{Map, Value};
 
 use crate::{
-    Actor, Change, Error, NewEvent, Result, Rooms, TOPIC,
+    Actor, Change, Error, NewEvent, RemoteError, Result, Rooms, TOPIC,
     accept::Unit,
     tables::{ALIASES, AliasRow, ROOM_ALIASES},
 };
@@ -14,6 +14,23 @@ impl Rooms {
     /// The room that the alias points at; `None` if it is nobody's.
     pub fn resolve_alias(&self, alias: &RoomAliasId) -> Result<Option<OwnedRoomId>> {
         Ok(self.inner.scope.get(&ALIASES, (alias,))?.map(|row| row.room_id))
+    }
+
+    /// The room that the alias points at, wherever it is registered, and servers by way of which it may be joined.
+    ///
+    /// # Errors
+    /// [`Error::NoSuchAlias`]; [`Error::Remote`] if its server cannot be asked.
+    pub async fn resolve_alias_anywhere(&self, alias: &RoomAliasId) -> Result<(OwnedRoomId, Vec<OwnedServerName>)> {
+        if alias.server_name() == self.server_name() {
+            let room = self.resolve_alias(alias)?.ok_or(Error::NoSuchAlias)?;
+            let servers = self.servers(&room)?;
+            return Ok((room, servers));
+        }
+        match self.inner.remote.resolve_alias(alias).await {
+            Ok(found) => Ok(found),
+            Err(RemoteError::NotFound(_)) => Err(Error::NoSuchAlias),
+            Err(error) => Err(error.into()),
+        }
     }
 
     pub fn aliases(&self, room: &RoomId) -> Result<Vec<OwnedRoomAliasId>> {

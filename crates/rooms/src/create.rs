@@ -56,7 +56,8 @@ pub struct CreateRoom {
 }
 
 impl Rooms {
-    /// Creates the room and returns its id once all of it is on disk.
+    /// Creates the room and returns its id once all of it is on disk, and those of other servers are invited: of these, who
+    /// cannot be reached is not.
     ///
     /// # Errors
     /// [`Error::UnsupportedRoomVersion`], [`Error::AliasTaken`], [`Error::InvalidRoomState`] when the events asked for do
@@ -73,10 +74,11 @@ impl Rooms {
             Error::Store(store::Error::Conflict) if alias => Error::AliasTaken,
             other => other,
         })?;
+        self.invite_all_elsewhere(creator, &id, &request.invite, request.is_direct).await;
         Ok(id)
     }
 
-    /// All of a new room but its commit.
+    /// All of a new room but its commit, and the invites of people of other servers.
     pub(crate) async fn found(&self, creator: &Actor, version: RoomVersion, request: &CreateRoom) -> Result<Unit<'_>> {
         let mut unit = self.lay_foundation(creator, version, request).await?;
         unit.set_membership(creator, &creator.user, membership_content(Membership::Join, None))?;
@@ -94,7 +96,8 @@ impl Rooms {
             unit.compose(creator, event.clone(), None)?;
         }
         unit.name(creator, request)?;
-        for invitee in &request.invite {
+        let local = |invitee: &&Actor| invitee.user.server_name() == self.server_name();
+        for invitee in request.invite.iter().filter(local) {
             unit.invite(creator, invitee, None, request.is_direct)?;
         }
         let room = unit.room.id.clone();

@@ -25,7 +25,8 @@ pub enum Change {
         /// The servers that it must be sent to: for an event that was made here, or reached the room by way of this server.
         to: Vec<OwnedServerName>,
     },
-    /// Memberships that became so, or ceased to be, where branches of the room's graph met.
+    /// Memberships that became so, or ceased to be, by no event of the timeline: where branches of the room's graph met, or
+    /// outside a room that this server is not in.
     Members { room: OwnedRoomId, members: Vec<MemberChange> },
     /// Events without a place in the timeline are told apart from what was known of them, or history was fetched.
     Known { room: OwnedRoomId, events: Vec<OwnedEventId> },

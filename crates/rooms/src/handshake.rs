@@ -8,12 +8,18 @@ mod admit;
 mod arrivals;
 mod countersigned;
 mod import;
+mod invite;
+mod invited;
 mod join;
+mod knock;
+mod leave;
 mod offer;
 mod restricted;
+mod stripped;
 mod ways;
 
 pub use admit::Joined;
+pub use invited::OfferedInvite;
 pub use offer::Template;
 
 pub(crate) use arrivals::Arrivals;

@@ -48,7 +48,7 @@ pub use ends::Merger;
 pub use error::Error;
 pub use event::Event;
 pub use feed::{Change, MemberChange, TOPIC};
-pub use handshake::{Joined, Template};
+pub use handshake::{Joined, OfferedInvite, Template};
 pub use members::{Member, Membership, UserRoom, UserRoomAt, UserRooms};
 pub use published::Summary;
 pub use receipts::{Receipt, ReceiptType};

@@ -1,4 +1,6 @@
-//! Joining and leaving: each a member event through the door (spec, "Room membership").
+//! Memberships that only the room's own rules decide on: kicks and bans; what goes with them (spec, "Room membership").
+//!
+//! Joins, leaves, knocks and invites, which may take another server, are in `handshake`.
 
 use events::content::MemberContent;
 use kernel::id::{OwnedEventId, RoomId, UserId};
@@ -12,42 +14,6 @@ use crate::{
 };
 
 impl Rooms {
-    /// Leaves the room, declines its invite or withdraws a knock.
-    pub async fn leave(&self, actor: &Actor, room: &RoomId, reason: Option<&str>) -> Result<()> {
-        let mut unit = self.change(room).await?;
-        if matches!(unit.membership(&actor.user)?, Some(Membership::Leave)) {
-            return Ok(());
-        }
-        unit.set_membership(actor, &actor.user, membership_content(Membership::Leave, reason))?;
-        unit.commit().await
-    }
-
-    pub async fn knock(&self, actor: &Actor, room: &RoomId, reason: Option<&str>) -> Result<()> {
-        let mut unit = self.change(room).await?;
-        match unit.membership(&actor.user)? {
-            Some(Membership::Join) => return Err(Error::Denied("You are in this room already".to_owned())),
-            Some(Membership::Invite) => return Err(Error::Denied("You are invited to this room already".to_owned())),
-            Some(Membership::Knock) => return Ok(()),
-            _ => {}
-        }
-        unit.set_membership(actor, &actor.user, membership_content(Membership::Knock, reason))?;
-        unit.commit().await
-    }
-
-    /// Invites somebody, of whom the edge tells the profile if they are local.
-    pub async fn invite(
-        &self,
-        actor: &Actor,
-        room: &RoomId,
-        invitee: &Actor,
-        reason: Option<&str>,
-        is_direct: bool,
-    ) -> Result<()> {
-        let mut unit = self.change(room).await?;
-        unit.invite(actor, invitee, reason, is_direct)?;
-        unit.commit().await
-    }
-
     pub async fn kick(&self, actor: &Actor, room: &RoomId, user: &UserId, reason: Option<&str>) -> Result<()> {
         let mut unit = self.change(room).await?;
         match unit.membership(user)? {
@@ -144,16 +110,7 @@ impl Unit<'_> {
         reason: Option<&str>,
         is_direct: bool,
     ) -> Result<OwnedEventId> {
-        let mut content = membership_content(Membership::Invite, reason);
-        for (field, value) in [("displayname", &invitee.display_name), ("avatar_url", &invitee.avatar_url)] {
-            if let Some(value) = value {
-                content.insert(field.to_owned(), json!(value));
-            }
-        }
-        if is_direct {
-            content.insert("is_direct".to_owned(), json!(true));
-        }
-        self.set_membership(actor, &invitee.user, content)
+        self.set_membership(actor, &invitee.user, invite_content(invitee, reason, is_direct))
     }
 }
 
@@ -162,6 +119,19 @@ pub(crate) fn membership_content(membership: Membership, reason: Option<&str>) -
     content.insert("membership".to_owned(), json!(membership.as_str()));
     if let Some(reason) = reason {
         content.insert("reason".to_owned(), json!(reason));
+    }
+    content
+}
+
+pub(crate) fn invite_content(invitee: &Actor, reason: Option<&str>, is_direct: bool) -> Map<String, Value> {
+    let mut content = membership_content(Membership::Invite, reason);
+    for (field, value) in [("displayname", &invitee.display_name), ("avatar_url", &invitee.avatar_url)] {
+        if let Some(value) = value {
+            content.insert(field.to_owned(), json!(value));
+        }
+    }
+    if is_direct {
+        content.insert("is_direct".to_owned(), json!(true));
     }
     content
 }

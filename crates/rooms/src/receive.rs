@@ -81,7 +81,8 @@ impl Rooms {
         };
         let room = match room {
             Ok(room) => room,
-            Err(error) => return self.receive_elsewhere(origin, id, pdus, &error).await,
+            Err(Error::NoSuchRoom) => return self.receive_elsewhere(origin, id, pdus).await,
+            Err(error) => return refuse_all(pdus, &error),
         };
         let (places, pdus): (Vec<usize>, Vec<String>) = pdus.into_iter().unzip();
         let verified = self.verify(id, room.version, pdus).await;
@@ -121,21 +122,6 @@ impl Rooms {
         Ok(room)
     }
 
-    /// Events of a room that this server is not in: none are taken, but for one that takes back an invite.
-    async fn receive_elsewhere(
-        &self,
-        _origin: &ServerName,
-        _room: &RoomId,
-        pdus: Vec<(usize, String)>,
-        error: &Error,
-    ) -> Vec<(usize, Received)> {
-        let refuse = |(index, json): (usize, String)| {
-            let event_id = serde_json::from_str::<Envelope>(&json).ok().and_then(|envelope| envelope.event_id);
-            (index, refused(event_id, Error::Denied(error.to_string())))
-        };
-        pdus.into_iter().map(refuse).collect()
-    }
-
     /// Takes in a verified event, and before it what it rests on, as far as the other server has that.
     pub(crate) async fn take(&self, origin: &ServerName, room: &Arc<Room>, pdu: Pdu) -> Result<Verdict> {
         if let Some(known) = self.decided(room, pdu.event_id())? {
@@ -173,7 +159,16 @@ impl Rooms {
     }
 }
 
-fn refused(event_id: Option<OwnedEventId>, error: Error) -> Received {
+/// Refuses all events of a room for one reason.
+fn refuse_all(pdus: Vec<(usize, String)>, error: &Error) -> Vec<(usize, Received)> {
+    let refuse = |(index, json): (usize, String)| {
+        let event_id = serde_json::from_str::<Envelope>(&json).ok().and_then(|envelope| envelope.event_id);
+        (index, refused(event_id, Error::Denied(error.to_string())))
+    };
+    pdus.into_iter().map(refuse).collect()
+}
+
+pub(crate) fn refused(event_id: Option<OwnedEventId>, error: Error) -> Received {
     Received { event_id, outcome: Err(error) }
 }
 

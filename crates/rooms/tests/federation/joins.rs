@@ -4,13 +4,14 @@ use kernel::{
     Fault, Kind, Position,
     id::{RoomId, UserId},
 };
-use rooms::{Membership, Preset};
+use rooms::{Boundary, Membership, Preset};
 use serde_json::json;
+use store::Direction;
 
 use crate::wire::{Network, Town};
 
 /// The versions at which the rules or the format changed most.
-const VERSIONS: [&str; 6] = ["1", "6", "8", "10", "11", "12"];
+pub(crate) const VERSIONS: [&str; 6] = ["1", "6", "8", "10", "11", "12"];
 
 #[tokio::test]
 async fn a_room_is_joined_through_another_town_and_is_one_room_then() {
@@ -92,4 +93,60 @@ async fn servers_are_tried_in_turn_and_the_most_telling_refusal_is_told() {
     let error = toul.join(&toul.actor("chloe"), &room, &all).await.unwrap_err();
     assert_eq!(network.calls().len(), 5);
     assert_eq!(error.kind(), Kind::NotFound);
+}
+
+#[tokio::test]
+async fn who_comes_back_finds_the_room_as_it_has_become() {
+    for version in VERSIONS {
+        let network = Network::default();
+        let (metz, nancy, toul) =
+            (network.town("metz.example"), network.town("nancy.example"), network.town("toul.example"));
+        let (anne, bob, chloe) = (metz.actor("anne"), nancy.actor("bob"), toul.actor("chloe"));
+        let room = metz.room(&anne, version, Preset::PublicChat).await;
+        nancy.join(&bob, &room, &[&metz]).await.unwrap();
+        let then = nancy.say(&bob, &room, "à bientôt").await;
+        nancy.rooms.leave(&bob, &room, None).await.unwrap();
+        network.deliver().await;
+        assert_eq!(nancy.rooms.servers(&room).unwrap(), [metz.name.clone()], "{version}");
+        toul.join(&chloe, &room, &[&metz]).await.unwrap();
+        metz.set(&anne, &room, "m.room.name", json!({ "name": "Mairie annexe" })).await;
+        metz.rooms.ban(&anne, &room, &toul.actor("mallory").user, None).await.unwrap();
+        network.deliver().await;
+        network.calls();
+        // Nobody sends Nancy anything meanwhile, and it takes nothing (hazard F17).
+        let stray = metz.say(&anne, &room, "entre nous").await;
+        let pdu = metz.rooms.pdu(&room, &stray).unwrap().unwrap();
+        let before = nancy.rooms.position();
+        assert!(nancy.rooms.receive(&metz.name, vec![pdu]).await[0].outcome.is_err(), "{version}");
+        assert_eq!(nancy.rooms.position(), before, "{version}");
+
+        nancy.join(&bob, &room, &[]).await.unwrap();
+        network.deliver().await;
+        assert_eq!(nancy.state(&room), metz.state(&room), "{version}");
+        assert_eq!(nancy.rooms.member_counts(&room).unwrap(), (3, 0), "{version}");
+        assert_eq!(nancy.rooms.servers(&room).unwrap(), metz.rooms.servers(&room).unwrap(), "{version}");
+        assert_eq!(nancy.membership(&room, &toul.actor("mallory").user), Some(Membership::Ban), "{version}");
+        assert!(nancy.event(&room, &then).is_some(), "{version}: what he knew he knows still");
+        let mut viewer = nancy.rooms.viewer(&room, &bob.user).unwrap();
+        let end = Boundary::at(nancy.rooms.position());
+        let page = nancy.rooms.page(&mut viewer, end, None, Direction::Backward, 10, |_| true).unwrap();
+        assert!(page.gap.is_some(), "{version}: what was said in between is to be fetched before the join");
+        assert_eq!(page.events.len(), 1, "{version}");
+    }
+}
+
+#[tokio::test]
+async fn of_two_who_come_at_once_the_second_finds_the_door_open() {
+    let network = Network::default();
+    let (metz, nancy) = (network.town("metz.example"), network.town("nancy.example"));
+    let (anne, bob, carol) = (metz.actor("anne"), nancy.actor("bob"), nancy.actor("carol"));
+    let room = metz.room(&anne, "12", Preset::PublicChat).await;
+    let via = [&metz];
+    let (one, other) = tokio::join!(nancy.join(&bob, &room, &via), nancy.join(&carol, &room, &via));
+    one.unwrap();
+    other.unwrap();
+    assert_eq!(network.calls(), ["make_join nancy.example metz.example", "send_join nancy.example metz.example"]);
+    network.deliver().await;
+    assert_eq!(metz.rooms.member_counts(&room).unwrap(), (3, 0));
+    assert_eq!(nancy.state(&room), metz.state(&room));
 }

@@ -1,5 +1,8 @@
 //! Rooms of several towns that ask each other directly: what one does is what the others see, and what a liar says leaves nothing.
 
 mod history;
+mod invites;
 mod joins;
+mod knocks;
+mod restricted;
 mod wire;

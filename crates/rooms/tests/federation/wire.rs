@@ -3,20 +3,22 @@
 
 use std::{
     collections::{HashMap, HashSet},
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
 };
 
 use async_trait::async_trait;
 use events::{Pdu, Signer};
 use kernel::{
-    Fault, Kind, Timestamp,
-    clock::FakeClock,
+    Clock, Fault, Kind, Timestamp,
     id::{EventId, OwnedEventId, OwnedRoomId, OwnedServerName, OwnedUserId, RoomAliasId, RoomId, ServerName, UserId},
     random::SeededRandom,
 };
 use parking_lot::Mutex;
 use rooms::{
-    Actor, Change, CreateRoom, Error, Event, Gap, Handshake, JoinAnswer, Membership, NewEvent, Preset, Remote,
+    Actor, Change, CreateRoom, Error, Event, Gap, Handshake, JoinAnswer, Membership, NewEvent, OfferedInvite, Preset, Remote,
     RemoteError, RemoteKey, RemoteResult, RemoteTemplate, Rooms, Settings, StateEvents, StateIds,
 };
 use serde_json::{Value, json, value::to_raw_value};
@@ -33,6 +35,8 @@ type Twist<T> = Box<dyn Fn(T) -> RemoteResult<T> + Send + Sync>;
 pub(crate) struct Lies {
     pub(crate) template: Option<Twist<RemoteTemplate>>,
     pub(crate) joined: Option<Twist<JoinAnswer>>,
+    pub(crate) invite: Option<Twist<String>>,
+    pub(crate) knock: Option<Twist<Vec<String>>>,
 }
 
 /// All towns of a test.
@@ -45,6 +49,22 @@ struct Lines {
     unplugged: Mutex<HashSet<OwnedServerName>>,
     lies: Mutex<HashMap<OwnedServerName, Arc<Lies>>>,
     calls: Mutex<Vec<String>>,
+    clock: Arc<Ticking>,
+}
+
+/// All towns' clock: each look at it is a second later than the one before, as where branches meet the time of events counts.
+struct Ticking(AtomicU64);
+
+impl Default for Ticking {
+    fn default() -> Self {
+        Self(AtomicU64::new(1_800_000_000_000))
+    }
+}
+
+impl Clock for Ticking {
+    fn now(&self) -> Timestamp {
+        Timestamp(self.0.fetch_add(1_000, Ordering::SeqCst))
+    }
 }
 
 /// One town. Cheap to clone.
@@ -54,8 +74,6 @@ pub(crate) struct Town {
     pub(crate) rooms: Rooms,
     /// What the town signs with.
     pub(crate) signer: Arc<Signer>,
-    pub(crate) clock: Arc<FakeClock>,
-    pub(crate) scope: Scope,
     committed: Arc<Mutex<Receiver<Announcements>>>,
 }
 
@@ -66,22 +84,21 @@ impl Network {
         let seed = name.as_str().bytes().map(u64::from).sum();
         let store = Store::open(Memory::new()).unwrap();
         let scope = Scope::new(&store, kernel::TenantId(1)).unwrap();
-        let clock = Arc::new(FakeClock::at(Timestamp(1_800_000_000_000)));
         let secret = Signer::generate_secret(&SeededRandom::new(seed));
         let signer = Arc::new(Signer::from_secret(name.clone(), "a", &secret).unwrap());
         let remote = Arc::new(Wire { network: self.clone(), from: name.clone() });
         let random = Arc::new(SeededRandom::new(seed));
         let committed = Arc::new(Mutex::new(scope.announcements()));
         let rooms = Rooms::open(
-            scope.clone(),
+            scope,
             name.clone(),
             signer.clone(),
-            clock.clone(),
+            self.0.clock.clone(),
             random,
             Settings::default(),
             remote,
         );
-        let town = Town { name: name.clone(), rooms, signer, clock, scope, committed };
+        let town = Town { name: name.clone(), rooms, signer, committed };
         self.0.towns.lock().insert(name, town.clone());
         town
     }
@@ -230,6 +247,11 @@ impl Wire {
     }
 }
 
+/// Every town has all the users that a test names, but for nobody.
+pub(crate) fn is_user(user: &UserId) -> bool {
+    user.localpart() != "nobody"
+}
+
 /// The answer as a server gives it: nothing but status and errcode are believed.
 fn refusal(of: &Town, error: &Error) -> RemoteError {
     let server = of.name.clone();
@@ -308,12 +330,27 @@ impl Remote for Wire {
     async fn send_knock(&self, to: &ServerName, room: &RoomId, event: &Pdu) -> RemoteResult<Vec<String>> {
         let town = self.call("send_knock", to)?;
         let knocked = town.rooms.send_knock(&self.from, room, event.event_id(), event.json()).await;
-        knocked.map_err(|error| refusal(&town, &error))
+        let stripped = knocked.map_err(|error| refusal(&town, &error))?;
+        twisted(&self.network.lies_of(to).knock, stripped)
     }
 
-    async fn send_invite(&self, to: &ServerName, _: &Pdu, _: &str, _: &[String]) -> RemoteResult<String> {
-        self.call("invite", to)?;
-        Err(RemoteError::NotFound(to.to_owned()))
+    async fn send_invite(
+        &self,
+        to: &ServerName,
+        event: &Pdu,
+        room_version: &str,
+        stripped_state: &[String],
+    ) -> RemoteResult<String> {
+        let town = self.call("invite", to)?;
+        let invite = OfferedInvite {
+            event: event.json().to_owned(),
+            room_version: room_version.to_owned(),
+            stripped: stripped_state.to_vec(),
+        };
+        let (room, id) = (event.room_id(), event.event_id());
+        let signed = town.rooms.receive_invite(&self.from, room, id, invite, is_user).await;
+        let signed = signed.map_err(|error| refusal(&town, &error))?;
+        twisted(&self.network.lies_of(to).invite, signed)
     }
 
     async fn missing_events(&self, to: &ServerName, room: &RoomId, gap: &Gap<'_>) -> RemoteResult<Vec<String>> {

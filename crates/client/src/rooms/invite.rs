@@ -18,14 +18,13 @@ pub(super) async fn invite(town: Arc<Town>, caller: Caller, ask: Request) -> Res
     Ok(Response::new())
 }
 
-/// The invitee with the profile that their member event shows.
+/// The invitee with the profile that their member event shows; somebody of another server shows none until they come.
 ///
 /// # Errors
-/// 404 for an account that is not here: a wrong name should be seen when it is typed, not when nobody comes.
+/// 404 for an account that should be here and is not: a wrong name should be seen when it is typed, not when nobody comes.
 pub(super) fn invitee_of(town: &Town, user: &UserId) -> Result<Actor> {
     if user.server_name() != town.server_name {
-        let message = format!("This server has no connection to {}", user.server_name());
-        return Err(Error::new(Kind::Forbidden, message));
+        return Ok(Actor { user: user.to_owned(), display_name: None, avatar_url: None });
     }
     if !town.accounts.is_active(user)? {
         return Err(Error::new(Kind::NotFound, format!("There is no user {user}")));

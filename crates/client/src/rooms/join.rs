@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use kernel::id::OwnedRoomId;
+use kernel::id::{OwnedRoomId, OwnedServerName};
 use ruma_client_api::membership::{join_room_by_id, join_room_by_id_or_alias};
 use ruma_common::OwnedRoomOrAliasId;
 use serde_json::{Map, Value};
@@ -29,8 +29,8 @@ pub(super) async fn join(
 ) -> Result<join_room_by_id_or_alias::v3::Response> {
     let (actor, fields) = (town.actor(&caller.user)?, own_fields(&ask));
     let ask = ask.ask;
-    let room = room_of(&town, ask.room_id_or_alias)?;
-    town.rooms.join_saying(&actor, &room, &ask.via, ask.reason.as_deref(), fields).await?;
+    let (room, via) = way_to(&town, ask.room_id_or_alias, ask.via).await?;
+    town.rooms.join_saying(&actor, &room, &via, ask.reason.as_deref(), fields).await?;
     Ok(join_room_by_id_or_alias::v3::Response::new(room))
 }
 
@@ -41,7 +41,27 @@ fn own_fields<R>(ask: &Verbatim<R>) -> Map<String, Value> {
     fields
 }
 
-/// The room of this id or alias.
+/// The room of this id or alias, wherever the alias is registered, and the servers by way of which it may be reached: those
+/// that the client names first, then those that the alias's server names.
+///
+/// # Errors
+/// 404 for an alias that points nowhere.
+pub(super) async fn way_to(
+    town: &Town,
+    room: OwnedRoomOrAliasId,
+    mut via: Vec<OwnedServerName>,
+) -> Result<(OwnedRoomId, Vec<OwnedServerName>)> {
+    match OwnedRoomId::try_from(room) {
+        Ok(room) => Ok((room, via)),
+        Err(alias) => {
+            let (room, servers) = town.rooms.resolve_alias_anywhere(&alias).await?;
+            via.extend(servers);
+            Ok((room, via))
+        }
+    }
+}
+
+/// The room of this id, or of this alias of ours.
 ///
 /// # Errors
 /// 404 for an alias that points nowhere.

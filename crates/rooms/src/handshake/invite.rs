@@ -31,7 +31,9 @@ impl Rooms {
         let reason = reason.map(str::to_owned);
         // A task of its own: an invite that the other server took must be in the room, though the client be gone.
         let inviting =
-            tokio::spawn(async move { this.invite_elsewhere(&actor, &room, &invitee, reason.as_deref(), is_direct).await });
+            tokio::spawn(
+                async move { this.invite_elsewhere(&actor, &room, &invitee, reason.as_deref(), is_direct).await },
+            );
         inviting.await.map_err(|_| Error::Damaged("inviting somebody panicked".to_owned()))?
     }
 
@@ -75,7 +77,9 @@ impl Rooms {
             let (this, actor, room) = (self.clone(), actor.clone(), room.to_owned());
             servers.spawn(async move {
                 for invitee in invitees {
-                    let Err(error) = this.invite_elsewhere(&actor, &room, &invitee, None, is_direct).await else { continue };
+                    let Err(error) = this.invite_elsewhere(&actor, &room, &invitee, None, is_direct).await else {
+                        continue;
+                    };
                     tracing::info!(%room, invitee = %invitee.user, %error, "an invite to a new room was not taken");
                     if matches!(error, Error::Remote(RemoteError::Unreachable(_) | RemoteError::NotAllowed(_))) {
                         break;

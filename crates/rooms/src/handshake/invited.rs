@@ -43,9 +43,8 @@ impl Rooms {
         invite: OfferedInvite,
         is_user: impl FnOnce(&UserId) -> bool + Send,
     ) -> Result<String> {
-        let version = RoomVersion::parse(&invite.room_version).map_err(|_| {
-            Error::IncompatibleRoomVersion(invite.room_version.chars().take(32).collect())
-        })?;
+        let version = RoomVersion::parse(&invite.room_version)
+            .map_err(|_| Error::IncompatibleRoomVersion(invite.room_version.chars().take(32).collect()))?;
         let pdu = Pdu::parse(&invite.event, version)?;
         if pdu.room_id() != room || pdu.event_id() != event_id {
             return Err(Error::InvalidParam("The event is not the one that the path names".to_owned()));
@@ -79,7 +78,9 @@ impl Rooms {
         let user = pdu.state_key().and_then(|user| UserId::parse(user).ok());
         let user = user.filter(|user| user.server_name() == self.server_name());
         match user {
-            Some(user) if pdu.membership() == Some(Membership::Invite) && pdu.sender().server_name() == origin => Ok(user),
+            Some(user) if pdu.membership() == Some(Membership::Invite) && pdu.sender().server_name() == origin => {
+                Ok(user)
+            }
             _ => Err(Error::InvalidParam("The event is not an invite of a user here by one of yours".to_owned())),
         }
     }

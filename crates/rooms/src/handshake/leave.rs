@@ -31,7 +31,8 @@ impl Rooms {
             let (this, actor, room) = (self.clone(), actor.clone(), room.to_owned());
             let reason = reason.map(str::to_owned);
             // A task of its own: what another server was told must be so here, though the client be gone.
-            let leaving = tokio::spawn(async move { this.leave_outside(&actor, &room, pending, reason.as_deref()).await });
+            let leaving =
+                tokio::spawn(async move { this.leave_outside(&actor, &room, pending, reason.as_deref()).await });
             return leaving.await.map_err(|_| Error::Damaged("leaving a room panicked".to_owned()))?;
         }
         if matches!(self.own_membership(&actor.user, room)?, Some(Membership::Leave)) {

@@ -98,11 +98,17 @@ async fn an_invite_is_declined_as_often_as_it_comes() {
         let room = towns.invited(version).await;
         for _ in 0..3 {
             nancy.rooms.leave(bob, &room, Some("non merci")).await.unwrap();
-            assert_eq!(network.calls(), ["make_leave nancy.example metz.example", "send_leave nancy.example metz.example"]);
+            assert_eq!(
+                network.calls(),
+                ["make_leave nancy.example metz.example", "send_leave nancy.example metz.example"]
+            );
             assert_eq!(metz.membership(&room, &bob.user), Some(Membership::Leave), "{version}");
             assert_eq!(nancy.own_membership(&room, &bob.user), Some(Membership::Leave), "{version}");
             let shown = shown_outside(nancy, &room, &bob.user);
-            assert_eq!((&shown["content"]["membership"], &shown["content"]["reason"]), (&"leave".into(), &"non merci".into()));
+            assert_eq!(
+                (&shown["content"]["membership"], &shown["content"]["reason"]),
+                (&"leave".into(), &"non merci".into())
+            );
             // Leaving once more is no mistake, and asks nobody.
             nancy.rooms.leave(bob, &room, None).await.unwrap();
             assert_eq!(network.calls(), [""; 0]);
@@ -165,7 +171,8 @@ async fn the_inviter_takes_an_invite_back_and_nobody_else() {
 /// Everybody invites, Anne rules.
 pub(crate) fn levels(version: &str, anne: &Actor) -> Value {
     let creators_stand_above = RoomVersion::parse(version).unwrap().privileges_creators();
-    let users = if creators_stand_above { serde_json::json!({}) } else { serde_json::json!({ anne.user.as_str(): 100 }) };
+    let users =
+        if creators_stand_above { serde_json::json!({}) } else { serde_json::json!({ anne.user.as_str(): 100 }) };
     serde_json::json!({ "users": users, "invite": 0 })
 }
 
@@ -206,7 +213,8 @@ async fn a_new_room_invites_people_of_other_towns_and_is_there_without_those_who
     let (carol, toul, nobody) = (nancy.actor("carol"), network.town("toul.example"), nancy.actor("nobody"));
     network.unplug(&toul);
     let invite = vec![toul.actor("x"), bob.clone(), nobody.clone(), carol.clone(), toul.actor("y"), metz.actor("alix")];
-    let request = CreateRoom { invite, preset: Some(Preset::TrustedPrivateChat), is_direct: true, ..CreateRoom::default() };
+    let request =
+        CreateRoom { invite, preset: Some(Preset::TrustedPrivateChat), is_direct: true, ..CreateRoom::default() };
     let room = metz.rooms.create(anne, request).await.unwrap();
     for invited in [bob, &carol] {
         assert_eq!(nancy.own_membership(&room, &invited.user), Some(Membership::Invite));

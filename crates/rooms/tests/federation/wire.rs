@@ -7,6 +7,7 @@ use std::{
         Arc,
         atomic::{AtomicU64, Ordering},
     },
+    time::Duration,
 };
 
 use async_trait::async_trait;
@@ -18,8 +19,8 @@ use kernel::{
 };
 use parking_lot::Mutex;
 use rooms::{
-    Actor, Change, CreateRoom, Error, Event, Gap, Handshake, JoinAnswer, Membership, NewEvent, OfferedInvite, Preset, Remote,
-    RemoteError, RemoteKey, RemoteResult, RemoteTemplate, Rooms, Settings, StateEvents, StateIds,
+    Actor, Change, CreateRoom, Error, Event, Gap, Handshake, JoinAnswer, Membership, NewEvent, OfferedInvite, Preset,
+    Remote, RemoteError, RemoteKey, RemoteResult, RemoteTemplate, Rooms, Settings, StateEvents, StateIds,
 };
 use serde_json::{Value, json, value::to_raw_value};
 use store::{Direction, Scope, Store, feed::Announcements, memory::Memory};
@@ -53,7 +54,13 @@ struct Lines {
 }
 
 /// All towns' clock: each look at it is a second later than the one before, as where branches meet the time of events counts.
-struct Ticking(AtomicU64);
+pub(crate) struct Ticking(AtomicU64);
+
+impl Ticking {
+    pub(crate) fn advance(&self, by: Duration) {
+        self.0.fetch_add(u64::try_from(by.as_millis()).unwrap(), Ordering::SeqCst);
+    }
+}
 
 impl Default for Ticking {
     fn default() -> Self {
@@ -74,6 +81,7 @@ pub(crate) struct Town {
     pub(crate) rooms: Rooms,
     /// What the town signs with.
     pub(crate) signer: Arc<Signer>,
+    pub(crate) clock: Arc<Ticking>,
     committed: Arc<Mutex<Receiver<Announcements>>>,
 }
 
@@ -89,16 +97,9 @@ impl Network {
         let remote = Arc::new(Wire { network: self.clone(), from: name.clone() });
         let random = Arc::new(SeededRandom::new(seed));
         let committed = Arc::new(Mutex::new(scope.announcements()));
-        let rooms = Rooms::open(
-            scope,
-            name.clone(),
-            signer.clone(),
-            self.0.clock.clone(),
-            random,
-            Settings::default(),
-            remote,
-        );
-        let town = Town { name: name.clone(), rooms, signer, committed };
+        let rooms =
+            Rooms::open(scope, name.clone(), signer.clone(), self.0.clock.clone(), random, Settings::default(), remote);
+        let town = Town { name: name.clone(), rooms, signer, clock: self.0.clock.clone(), committed };
         self.0.towns.lock().insert(name, town.clone());
         town
     }

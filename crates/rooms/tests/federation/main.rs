@@ -1,5 +1,6 @@
 //! Rooms of several towns that ask each other directly: what one does is what the others see, and what a liar says leaves nothing.
 
+mod convergence;
 mod history;
 mod invites;
 mod joins;

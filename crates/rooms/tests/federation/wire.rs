@@ -48,6 +48,7 @@ pub(crate) struct Network(Arc<Lines>);
 struct Lines {
     towns: Mutex<HashMap<OwnedServerName, Town>>,
     unplugged: Mutex<HashSet<OwnedServerName>>,
+    cut: Mutex<HashSet<[OwnedServerName; 2]>>,
     lies: Mutex<HashMap<OwnedServerName, Arc<Lies>>>,
     calls: Mutex<Vec<String>>,
     clock: Arc<Ticking>,
@@ -110,6 +111,19 @@ impl Network {
 
     pub(crate) fn plug_in(&self, town: &Town) {
         self.0.unplugged.lock().remove(&town.name);
+    }
+
+    /// Cuts the wire between two towns.
+    pub(crate) fn cut(&self, a: &ServerName, b: &ServerName) {
+        self.0.cut.lock().insert(pair(a, b));
+    }
+
+    pub(crate) fn mend(&self, a: &ServerName, b: &ServerName) {
+        self.0.cut.lock().remove(&pair(a, b));
+    }
+
+    pub(crate) fn is_cut(&self, a: &ServerName, b: &ServerName) -> bool {
+        self.0.cut.lock().contains(&pair(a, b))
     }
 
     /// Has the town answer so from now on.
@@ -175,16 +189,30 @@ impl Town {
     }
 
     pub(crate) async fn say(&self, actor: &Actor, room: &RoomId, text: &str) -> OwnedEventId {
+        self.try_say(actor, room, text).await.unwrap()
+    }
+
+    pub(crate) async fn try_say(&self, actor: &Actor, room: &RoomId, text: &str) -> Result<OwnedEventId, Error> {
         let content = to_raw_value(&json!({ "msgtype": "m.text", "body": text })).unwrap();
         let event = NewEvent { event_type: "m.room.message".to_owned(), content, state_key: None, redacts: None };
-        self.rooms.send(actor, room, event, None).await.unwrap()
+        self.rooms.send(actor, room, event, None).await
     }
 
     pub(crate) async fn set(&self, actor: &Actor, room: &RoomId, event_type: &str, content: Value) -> OwnedEventId {
+        self.try_set(actor, room, event_type, content).await.unwrap()
+    }
+
+    pub(crate) async fn try_set(
+        &self,
+        actor: &Actor,
+        room: &RoomId,
+        event_type: &str,
+        content: Value,
+    ) -> Result<OwnedEventId, Error> {
         let content = to_raw_value(&content).unwrap();
         let event =
             NewEvent { event_type: event_type.to_owned(), content, state_key: Some(String::new()), redacts: None };
-        self.rooms.send(actor, room, event, None).await.unwrap()
+        self.rooms.send(actor, room, event, None).await
     }
 
     pub(crate) fn membership(&self, room: &RoomId, user: &UserId) -> Option<Membership> {
@@ -235,6 +263,12 @@ impl Town {
     }
 }
 
+fn pair(a: &ServerName, b: &ServerName) -> [OwnedServerName; 2] {
+    let mut pair = [a.to_owned(), b.to_owned()];
+    pair.sort();
+    pair
+}
+
 /// One town's end of the wire.
 struct Wire {
     network: Network,
@@ -244,6 +278,9 @@ struct Wire {
 impl Wire {
     fn call(&self, what: &str, to: &ServerName) -> RemoteResult<Town> {
         self.network.0.calls.lock().push(format!("{what} {} {to}", self.from));
+        if self.network.is_cut(&self.from, to) {
+            return Err(RemoteError::Unreachable(to.to_owned()));
+        }
         self.network.reach(to)
     }
 }

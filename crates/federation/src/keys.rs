@@ -55,7 +55,8 @@ impl Keys {
     pub(crate) async fn of_request(&self, server: &ServerName, key_id: &str) -> Option<[u8; 32]> {
         let now = self.link.clock.now();
         let found = self.of_server(server.to_owned(), vec![key_id.to_owned()], now).await;
-        found.into_iter().find(|key| key.valid_until >= now).map(|key| key.key)
+        // A key that its server calls old has ended by the time that we heard of it.
+        found.into_iter().find(|key| key.valid_until > now).map(|key| key.key)
     }
 
     async fn of_server(&self, server: OwnedServerName, ids: Vec<String>, at: Timestamp) -> Vec<RemoteKey> {

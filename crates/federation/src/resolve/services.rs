@@ -83,3 +83,30 @@ pub(crate) fn system_services() -> Services {
         })
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_host_without_records_is_at_port_8448_and_so_is_one_whose_name_server_cannot_tell() {
+        for failing in [false, true] {
+            let services: Services = Arc::new(move |_| {
+                let answer = if failing { Err(io::ErrorKind::TimedOut.into()) } else { Ok(Vec::new()) };
+                Box::pin(async { answer })
+            });
+            let places = locate(services)("hs1.example".to_owned()).await.unwrap();
+            assert_eq!(places, [Place { host: "hs1.example".to_owned(), port: 8448 }]);
+        }
+    }
+
+    #[test]
+    fn records_are_tried_by_priority_and_weight() {
+        let record = |priority, weight, target: &str| Service { priority, weight, target: target.to_owned(), port: 1 };
+        let records =
+            vec![record(2, 9, "d."), record(1, 1, "c"), record(1, 5, "b"), record(0, 0, "a"), record(0, 9, ".")];
+        let hosts: Vec<_> = in_order(records).unwrap().into_iter().map(|place| place.host).collect();
+        assert_eq!(hosts, ["a", "b", "c", "d"]);
+        assert!(in_order(vec![record(0, 0, ".")]).is_err());
+    }
+}

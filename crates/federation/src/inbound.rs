@@ -9,6 +9,8 @@ mod well_known;
 
 pub use places::Places;
 
+use http::Method;
+
 use crate::Town;
 
 /// Longest body of a transaction: 50 events and 100 ephemeral ones of 65,535 bytes each, and what lies between them.
@@ -20,5 +22,6 @@ pub(crate) fn routes(routes: &mut web::Routes<Town>) {
     routes.public(version::version);
     routes.public(server_keys::server_keys);
     routes.public(query_keys::query).limited(web::Rate::Keys);
-    routes.public(query_keys::query_one).limited(web::Rate::Keys);
+    let by_name = "/_matrix/key/v2/query/{server_name}";
+    routes.json(Method::GET, by_name, web::Access::Public, query_keys::query_one).limited(web::Rate::Keys);
 }

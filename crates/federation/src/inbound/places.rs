@@ -119,7 +119,7 @@ mod tests {
         assert!(places.enter(&hs1, WAITING_BYTES_MAX).await.is_err(), "too much to keep");
         drop(held);
         for one in waiting {
-            one.await.unwrap();
+            drop(one.await.unwrap());
         }
         assert!(places.lane(&hs1).is_idle());
     }

@@ -3,12 +3,14 @@
 use std::sync::Arc;
 
 use futures_util::{StreamExt, stream};
-use kernel::{Kind, Timestamp, id::OwnedServerName};
-use ruma_common::MilliSecondsSinceUnixEpoch;
-use ruma_federation_api::discovery::{
-    get_remote_server_keys::v2 as get_keys, get_remote_server_keys_batch::v2 as get_keys_batch,
+use kernel::{
+    Kind, Timestamp,
+    id::{OwnedServerName, ServerName},
 };
-use web::{Error, Json};
+use ruma_common::MilliSecondsSinceUnixEpoch;
+use ruma_federation_api::discovery::get_remote_server_keys_batch::v2 as get_keys_batch;
+use serde::Deserialize;
+use web::{Caller, Error, Json, Visit};
 
 use crate::Town;
 
@@ -17,8 +19,17 @@ const SERVERS_MAX: usize = 100;
 /// Servers that are asked for their keys at one time, for one query.
 const FETCHES_MAX: usize = 8;
 
-pub(super) async fn query_one(town: Arc<Town>, ask: get_keys::Request) -> web::Result<Json> {
-    answer(&town, vec![(ask.server_name, timestamp(ask.minimum_valid_until_ts))]).await
+#[derive(Deserialize)]
+struct Query {
+    minimum_valid_until_ts: Option<u64>,
+}
+
+/// ruma's type would fill in the machine's time where none is said, and not this town's.
+pub(super) async fn query_one(town: Arc<Town>, _: Option<Caller>, visit: Visit) -> web::Result<Json> {
+    let server = ServerName::parse(visit.param("server_name"));
+    let server = server.map_err(|error| Error::new(Kind::InvalidParam, error.to_string()))?;
+    let until = visit.query::<Query>()?.minimum_valid_until_ts.map_or_else(|| town.clock.now(), Timestamp);
+    answer(&town, vec![(server, until)]).await
 }
 
 pub(super) async fn query(town: Arc<Town>, ask: get_keys_batch::Request) -> web::Result<Json> {

@@ -65,9 +65,9 @@ impl Fetcher {
         if tried_at.is_some_and(|tried_at| tried_at <= now && now.since(tried_at) < PAUSE) {
             return true;
         }
-        let fetched = match self.from_itself(server).await {
+        let fetched = match self.ask_itself(server).await {
             Some(document) => vec![Fetched { document, at: now, is_direct: true }],
-            None => self.from_notaries(server, now).await,
+            None => self.ask_notaries(server, now).await,
         };
         if fetched.is_empty() {
             tracing::warn!(%server, "its signing keys cannot be had");
@@ -81,7 +81,7 @@ impl Fetcher {
         true
     }
 
-    async fn from_itself(&self, server: &ServerName) -> Option<KeyDocument> {
+    async fn ask_itself(&self, server: &ServerName) -> Option<KeyDocument> {
         let call = Call {
             to: server,
             method: Method::GET,
@@ -95,7 +95,7 @@ impl Fetcher {
     }
 
     /// The connection is the notary's own, so that its answer is its word.
-    async fn from_notaries(&self, server: &ServerName, now: Timestamp) -> Vec<Fetched> {
+    async fn ask_notaries(&self, server: &ServerName, now: Timestamp) -> Vec<Fetched> {
         let body = json!({ "server_keys": BTreeMap::from([(server, json!({}))]) }).to_string();
         for notary in self.notaries.iter().filter(|notary| **notary != *server) {
             let call = Call {

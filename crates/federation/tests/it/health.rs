@@ -63,7 +63,7 @@ async fn a_signed_request_is_a_sign_of_life_and_a_forged_one_is_none() {
     let echo = crate::town::ECHO;
     let forged = friend.sign("GET", echo, &town.name, Some("{}"));
     assert_eq!(town.ask(Method::GET, echo, &[&forged], "").await.0, 401);
-    assert!(matches!(call(&town, &friend).await, Ok(_)), "its keys were fetched: it answers");
+    assert!(call(&town, &friend).await.is_ok(), "its keys were fetched: it answers");
     friend.script(|_| answer(502, ""));
     call(&town, &friend).await.unwrap_err();
     assert_eq!(town.ask(Method::GET, echo, &[&forged], "").await.0, 401);

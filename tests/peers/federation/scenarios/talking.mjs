@@ -14,6 +14,7 @@ export function talking(lab, here, there) {
 
     const eachWay = (what, scenario) =>
         test(what, async () => {
+            assert(guest?.room(room).membership === "join", "they have met");
             await scenario(host, guest);
             await scenario(guest, host);
         });

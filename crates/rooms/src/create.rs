@@ -60,6 +60,7 @@ impl Rooms {
     /// cannot be reached is not.
     ///
     /// # Errors
+    /// [`Error::Remote`] when somebody of a server is to be invited that this one has no connection to;
     /// [`Error::UnsupportedRoomVersion`], [`Error::AliasTaken`], [`Error::InvalidRoomState`] when the events asked for do
     /// not make a valid room; nothing is stored then.
     pub async fn create(&self, creator: &Actor, request: CreateRoom) -> Result<OwnedRoomId> {
@@ -67,6 +68,7 @@ impl Rooms {
             Some(version) => RoomVersion::parse(version)?,
             None => self.inner.settings.default_version,
         };
+        self.check_reach(&request.invite)?;
         let unit = self.found(creator, version, &request).await.map_err(as_room_state)?;
         let id = unit.room.id.clone();
         let alias = request.alias.is_some();

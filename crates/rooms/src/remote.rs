@@ -14,6 +14,11 @@ use store::Direction;
 /// Other servers, as rooms see them. Each call has its own deadline behind the port and answers with an error after it.
 #[async_trait]
 pub trait Remote: Send + Sync + 'static {
+    /// Whether this server may have to do with the other at all, whatever state that is in.
+    fn reaches(&self, _: &ServerName) -> bool {
+        true
+    }
+
     /// The signing keys of these ids (server, key id), as far as they can be had; for events sent at `sent_at`, so that a
     /// document that had expired by then is fetched anew.
     async fn keys(&self, wanted: &[(OwnedServerName, String)], sent_at: Timestamp) -> Vec<RemoteKey>;
@@ -209,6 +214,10 @@ impl Offline {
 
 #[async_trait]
 impl Remote for Offline {
+    fn reaches(&self, _: &ServerName) -> bool {
+        false
+    }
+
     async fn keys(&self, _: &[(OwnedServerName, String)], _: Timestamp) -> Vec<RemoteKey> {
         Vec::new()
     }

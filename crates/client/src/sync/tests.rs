@@ -5,6 +5,7 @@ mod devices;
 mod ephemeral;
 mod filters;
 mod membership;
+mod outside;
 mod polls;
 mod schedule;
 mod timeline;

@@ -8,9 +8,10 @@ use kernel::{
     random::SeededRandom,
 };
 use rooms::{
-    Gap, Handshake, JoinAnswer, Offline, Remote, RemoteKey, RemoteResult, RemoteTemplate, StateEvents, StateIds,
+    Gap, Handshake, JoinAnswer, OfferedInvite, Offline, Remote, RemoteKey, RemoteResult, RemoteTemplate, StateEvents,
+    StateIds,
 };
-use serde_json::json;
+use serde_json::{Value, json};
 use store::Direction;
 
 use super::TestSite;
@@ -56,8 +57,53 @@ impl TestSite {
     }
 }
 
+impl TestSite {
+    /// Eve of the neighbour invites a user (`invite`) to a room of hers, or takes the invite back (`leave`), which `after` names.
+    pub(crate) async fn invite_from_abroad(
+        &self,
+        user: &UserId,
+        membership: &str,
+        after: &[OwnedEventId],
+    ) -> (String, OwnedEventId) {
+        let version = RoomVersion::V11;
+        let room = RoomId::parse("!eves:nancy.example").unwrap();
+        let draft = |kind: &str, key: &str, content: Value, prev_events: Vec<OwnedEventId>| Draft {
+            room_id: Some(room.clone()),
+            sender: UserId::parse("@eve:nancy.example").unwrap(),
+            event_type: kind.to_owned(),
+            state_key: Some(key.to_owned()),
+            content: serde_json::from_value(content).unwrap(),
+            redacts: None,
+            auth_events: prev_events.clone(),
+            prev_events,
+            depth: 5,
+            origin_server_ts: kernel::Clock::now(&*self.clock),
+        };
+        let create = draft("m.room.create", "", json!({ "room_version": "11" }), Vec::new());
+        let create = create.seal(version, &self.neighbour.0).unwrap();
+        let content = json!({ "membership": membership, "is_direct": true });
+        let prev_events = if after.is_empty() { vec![create.event_id().to_owned()] } else { after.to_vec() };
+        let member =
+            draft("m.room.member", user.as_str(), content, prev_events).seal(version, &self.neighbour.0).unwrap();
+        let (rooms, origin, id) = (&self.town.rooms, self.neighbour.0.server_name(), member.event_id().to_owned());
+        if membership == "invite" {
+            let stripped = vec![create.into_json()];
+            let invite = OfferedInvite { event: member.into_json(), room_version: "11".to_owned(), stripped };
+            rooms.receive_invite(origin, &room, &id, invite, |_| true).await.unwrap();
+        } else {
+            let received = rooms.receive(origin, vec![member.into_json()]).await;
+            received.into_iter().next().unwrap().outcome.unwrap();
+        }
+        (room.to_string(), id)
+    }
+}
+
 #[async_trait]
 impl Remote for Neighbour {
+    fn reaches(&self, server: &ServerName) -> bool {
+        server == self.0.server_name()
+    }
+
     async fn keys(&self, _: &[(OwnedServerName, String)], _: Timestamp) -> Vec<RemoteKey> {
         vec![RemoteKey {
             server: self.0.server_name().to_owned(),

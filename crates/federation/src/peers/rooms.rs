@@ -44,6 +44,10 @@ const ALIAS_SERVERS_MAX: usize = 50;
 
 #[async_trait]
 impl Remote for Peers {
+    fn reaches(&self, server: &ServerName) -> bool {
+        self.link.wall.allows(server)
+    }
+
     async fn keys(&self, wanted: &[(OwnedServerName, String)], sent_at: Timestamp) -> Vec<RemoteKey> {
         self.keys.find(wanted, sent_at).await
     }

@@ -66,6 +66,16 @@ impl Rooms {
         }
     }
 
+    /// # Errors
+    /// [`RemoteError::NotAllowed`] if some are of a server that this one has nothing to do with.
+    pub(crate) fn check_reach(&self, invitees: &[Actor]) -> Result<()> {
+        let mut servers = invitees.iter().map(|invitee| invitee.user.server_name());
+        match servers.find(|server| *server != self.server_name() && !self.inner.remote.reaches(server)) {
+            Some(server) => Err(RemoteError::NotAllowed(server.to_owned()).into()),
+            None => Ok(()),
+        }
+    }
+
     /// Sends the invites of a room that was just created to users of other servers. The room is there whatever comes of them.
     pub(crate) async fn invite_all_elsewhere(&self, actor: &Actor, room: &RoomId, invitees: &[Actor], is_direct: bool) {
         let mut by_server: HashMap<OwnedServerName, Vec<Actor>> = HashMap::new();

@@ -2,6 +2,8 @@
 
 mod convergence;
 mod history;
+mod hostile_answering;
+mod hostile_asking;
 mod invites;
 mod joins;
 mod knocks;

@@ -11,7 +11,7 @@ use std::{
 };
 
 use async_trait::async_trait;
-use events::{Pdu, Signer};
+use events::{Pdu, RoomVersion, Signer};
 use kernel::{
     Clock, Fault, Kind, Timestamp,
     id::{EventId, OwnedEventId, OwnedRoomId, OwnedServerName, OwnedUserId, RoomAliasId, RoomId, ServerName, UserId},
@@ -29,7 +29,8 @@ use tokio::sync::broadcast::{Receiver, error::TryRecvError};
 /// Rounds of delivery before a test is taken to be caught in a loop.
 const ROUNDS_MAX: usize = 50;
 
-type Twist<T> = Box<dyn Fn(T) -> RemoteResult<T> + Send + Sync>;
+/// From what a town would answer to what it does.
+type Twist<T> = Box<dyn Fn(RemoteResult<T>) -> RemoteResult<T> + Send + Sync>;
 
 /// How a town's answers are bent.
 #[derive(Default)]
@@ -38,6 +39,8 @@ pub(crate) struct Lies {
     pub(crate) joined: Option<Twist<JoinAnswer>>,
     pub(crate) invite: Option<Twist<String>>,
     pub(crate) knock: Option<Twist<Vec<String>>>,
+    /// Until when its key is valid.
+    pub(crate) key_until: Option<Timestamp>,
 }
 
 /// All towns of a test.
@@ -83,6 +86,7 @@ pub(crate) struct Town {
     /// What the town signs with.
     pub(crate) signer: Arc<Signer>,
     pub(crate) clock: Arc<Ticking>,
+    secret: [u8; 32],
     committed: Arc<Mutex<Receiver<Announcements>>>,
 }
 
@@ -100,17 +104,13 @@ impl Network {
         let committed = Arc::new(Mutex::new(scope.announcements()));
         let rooms =
             Rooms::open(scope, name.clone(), signer.clone(), self.0.clock.clone(), random, Settings::default(), remote);
-        let town = Town { name: name.clone(), rooms, signer, clock: self.0.clock.clone(), committed };
+        let town = Town { name: name.clone(), rooms, signer, clock: self.0.clock.clone(), secret, committed };
         self.0.towns.lock().insert(name, town.clone());
         town
     }
 
     pub(crate) fn unplug(&self, town: &Town) {
         self.0.unplugged.lock().insert(town.name.clone());
-    }
-
-    pub(crate) fn plug_in(&self, town: &Town) {
-        self.0.unplugged.lock().remove(&town.name);
     }
 
     /// Cuts the wire between two towns.
@@ -243,6 +243,20 @@ impl Town {
         own.into_iter().find_map(|member| self.rooms.visible_event(room, &member.user, id).ok())
     }
 
+    /// Signs anything at all with the town's key, as this server's own code cannot: for towns that are not what they seem.
+    pub(crate) fn forge(&self, event: &mut Value, version: &str) {
+        // A PKCS#8 document (RFC 8410, section 7).
+        let prefix = [0x30, 0x2e, 0x02, 0x01, 0x00, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x04, 0x22, 0x04, 0x20];
+        let document = [prefix.as_slice(), &self.secret].concat();
+        let pair = ruma_signatures::Ed25519KeyPair::from_der(&document, "a".to_owned()).unwrap();
+        let rules = &RoomVersion::parse(version).unwrap().rules().redaction;
+        let mut object = events::canonical_event(&event.to_string()).unwrap();
+        object.remove("signatures");
+        object.remove("hashes");
+        ruma_signatures::hash_and_sign_event(self.name.as_str(), &pair, &mut object, rules).unwrap();
+        *event = serde_json::to_value(object).unwrap();
+    }
+
     /// The events that the town owes others since the last look.
     pub(crate) fn outgoing(&self) -> Vec<(OwnedServerName, String)> {
         let mut outgoing = Vec::new();
@@ -305,10 +319,10 @@ fn refusal(of: &Town, error: &Error) -> RemoteError {
     RemoteError::Refused { server, status, errcode: errcode.to_owned(), text: error.to_string() }
 }
 
-fn twisted<T>(twist: &Option<Twist<T>>, answer: T) -> RemoteResult<T> {
+fn twisted<T>(twist: &Option<Twist<T>>, answer: RemoteResult<T>) -> RemoteResult<T> {
     match twist {
         Some(twist) => twist(answer),
-        None => Ok(answer),
+        None => answer,
     }
 }
 
@@ -320,7 +334,7 @@ impl Remote for Wire {
             let Ok(town) = self.network.reach(server) else { continue };
             if *key_id == *town.signer.key_id() {
                 let (server, key_id) = (server.clone(), key_id.clone());
-                let valid_until = Timestamp(2_000_000_000_000);
+                let valid_until = self.network.lies_of(&server).key_until.unwrap_or(Timestamp(u64::MAX));
                 found.push(RemoteKey { server, key_id, key: town.signer.public_key(), valid_until });
             }
         }
@@ -346,16 +360,21 @@ impl Remote for Wire {
             "make_leave" => town.rooms.make_leave(&self.from, room, user).await,
             _ => town.rooms.make_knock(&self.from, room, user, &versions).await,
         };
-        let template = template.map_err(|error| refusal(&town, &error))?;
-        let answer = RemoteTemplate { room_version: Some(template.room_version.to_owned()), event: template.event };
+        let answer = template.map_err(|error| refusal(&town, &error)).map(|template| RemoteTemplate {
+            room_version: Some(template.room_version.to_owned()),
+            event: template.event,
+        });
         twisted(&self.network.lies_of(to).template, answer)
     }
 
     async fn send_join(&self, to: &ServerName, room: &RoomId, event: &Pdu) -> RemoteResult<JoinAnswer> {
         let town = self.call("send_join", to)?;
         let joined = town.rooms.send_join(&self.from, room, event.event_id(), event.json()).await;
-        let joined = joined.map_err(|error| refusal(&town, &error))?;
-        let answer = JoinAnswer { event: Some(joined.event), state: joined.state, auth_chain: joined.auth_chain };
+        let answer = joined.map_err(|error| refusal(&town, &error)).map(|joined| JoinAnswer {
+            event: Some(joined.event),
+            state: joined.state,
+            auth_chain: joined.auth_chain,
+        });
         twisted(&self.network.lies_of(to).joined, answer)
     }
 
@@ -368,8 +387,8 @@ impl Remote for Wire {
     async fn send_knock(&self, to: &ServerName, room: &RoomId, event: &Pdu) -> RemoteResult<Vec<String>> {
         let town = self.call("send_knock", to)?;
         let knocked = town.rooms.send_knock(&self.from, room, event.event_id(), event.json()).await;
-        let stripped = knocked.map_err(|error| refusal(&town, &error))?;
-        twisted(&self.network.lies_of(to).knock, stripped)
+        let answer = knocked.map_err(|error| refusal(&town, &error));
+        twisted(&self.network.lies_of(to).knock, answer)
     }
 
     async fn send_invite(
@@ -387,8 +406,8 @@ impl Remote for Wire {
         };
         let (room, id) = (event.room_id(), event.event_id());
         let signed = town.rooms.receive_invite(&self.from, room, id, invite, is_user).await;
-        let signed = signed.map_err(|error| refusal(&town, &error))?;
-        twisted(&self.network.lies_of(to).invite, signed)
+        let answer = signed.map_err(|error| refusal(&town, &error));
+        twisted(&self.network.lies_of(to).invite, answer)
     }
 
     async fn missing_events(&self, to: &ServerName, room: &RoomId, gap: &Gap<'_>) -> RemoteResult<Vec<String>> {

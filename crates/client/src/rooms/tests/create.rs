@@ -56,7 +56,7 @@ async fn a_refused_room_leaves_nothing() {
         json!({ "type": "m.room.member", "state_key": "@x:metz.example", "content": { "membership": "join" } });
     let refusals: [(Value, u16, &str); 15] = [
         (json!({ "invite": ["@nobody:metz.example"] }), 404, "M_NOT_FOUND"),
-        (json!({ "invite": ["@somebody:nancy.example"] }), 403, "M_FORBIDDEN"),
+        (json!({ "invite": ["@somebody:toul.example"] }), 403, "M_FORBIDDEN"),
         (json!({ "invite": ["no user id"] }), 400, "M_BAD_JSON"),
         (json!({ "invite": [alice.user] }), 400, "M_INVALID_ROOM_STATE"),
         (json!({ "invite_3pid": [third_party] }), 403, "M_THREEPID_DENIED"),

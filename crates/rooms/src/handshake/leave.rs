@@ -68,7 +68,9 @@ impl Rooms {
 
     async fn leave_outside(&self, actor: &Actor, room: &RoomId, pending: Pending, reason: Option<&str>) -> Result<()> {
         let mut left = None;
-        for server in self.ways(&actor.user, room, &[pending.through.clone()], Vec::new())?.iter().take(ASKED_MAX) {
+        for server in
+            self.ways(&actor.user, room, std::slice::from_ref(&pending.through), Vec::new())?.iter().take(ASKED_MAX)
+        {
             match self.leave_through(server, actor, room, reason).await {
                 Ok(leave) => {
                     left = Some(leave);

@@ -487,13 +487,12 @@ async fn an_invite_counts_when_the_other_server_has_signed_it() {
 /// Hazard E5.
 #[tokio::test]
 async fn what_comes_back_for_a_knock_may_be_anything() {
-    let towns = towns();
-    let Towns { network, metz, nancy, anne, bob } = &towns;
+    let Towns { network, metz, nancy, anne, bob } = &towns();
     let room = metz.room(anne, "11", Preset::PublicChat).await;
     metz.set(anne, &room, "m.room.join_rules", json!({ "join_rule": "knock" })).await;
     let told = vec!["5".to_owned(), "[".to_owned(), "{}".to_owned(), "x".repeat(1_000_000)];
     network.lie(metz, Lies { knock: Some(Box::new(move |_| Ok(told.clone()))), ..Lies::default() });
-    nancy.rooms.knock(bob, &room, &[metz.name.clone()], None).await.unwrap();
+    nancy.rooms.knock(bob, &room, std::slice::from_ref(&metz.name), None).await.unwrap();
     let own = nancy.rooms.rooms_of(&bob.user).unwrap()[&room].clone();
     assert_eq!(own.room.membership, Membership::Knock);
     let [own] = own.room.stripped.as_slice() else { panic!("the knock alone: {:?}", own.room.stripped) };

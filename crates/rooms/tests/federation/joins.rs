@@ -107,7 +107,7 @@ async fn who_comes_back_finds_the_room_as_it_has_become() {
         let then = nancy.say(&bob, &room, "à bientôt").await;
         nancy.rooms.leave(&bob, &room, None).await.unwrap();
         network.deliver().await;
-        assert_eq!(nancy.rooms.servers(&room).unwrap(), [metz.name.clone()], "{version}");
+        assert_eq!(nancy.rooms.servers(&room).unwrap(), std::slice::from_ref(&metz.name), "{version}");
         toul.join(&chloe, &room, &[&metz]).await.unwrap();
         metz.set(&anne, &room, "m.room.name", json!({ "name": "Mairie annexe" })).await;
         metz.rooms.ban(&anne, &room, &toul.actor("mallory").user, None).await.unwrap();

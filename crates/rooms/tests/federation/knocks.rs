@@ -76,7 +76,7 @@ async fn nobody_knocks_on_rooms_of_versions_without_knocking() {
     let (metz, nancy) = (network.town("metz.example"), network.town("nancy.example"));
     let room = metz.room(&metz.actor("anne"), "6", Preset::PublicChat).await;
     let bob = nancy.actor("bob");
-    let refused = nancy.rooms.knock(&bob, &room, &[metz.name.clone()], None).await.unwrap_err();
+    let refused = nancy.rooms.knock(&bob, &room, std::slice::from_ref(&metz.name), None).await.unwrap_err();
     assert_eq!(refused.kind(), Kind::Forbidden);
     assert_eq!(network.calls(), ["make_knock nancy.example metz.example"]);
     assert_eq!(nancy.own_membership(&room, &bob.user), None);

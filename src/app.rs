@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use accounts::Accounts;
 use async_trait::async_trait;
-use federation::{Outbound, OutboundParts, OwnKeys, Peers, PeersParts, Places, Wall};
+use federation::{Outbound, OutboundParts, OwnKeys, Peers, PeersParts, Places, Queries, Wall};
 use kernel::{Clock, Random, id::UserId};
 use rooms::{Actor, Rooms};
 use store::Scope;
@@ -91,6 +91,7 @@ impl App {
             clock: clock.clone(),
             random: random.clone(),
             places: Places::default(),
+            queries: Queries::default(),
         };
         let outbound = Outbound::start(OutboundParts {
             scope: scope.clone(),

@@ -4,6 +4,7 @@
 
 mod error;
 mod fold;
+mod listed;
 mod people;
 mod rooms_list;
 
@@ -14,7 +15,9 @@ use rooms::Rooms;
 use store::Scope;
 
 pub use error::Error;
+pub use listed::{ListedPage, ListedRoom};
 pub use people::{PeopleFound, Person};
+use rooms_list::PAGE_MAX;
 pub use rooms_list::{PublicRoom, RoomsFilter, RoomsPage};
 
 pub type Result<T> = std::result::Result<T, Error>;

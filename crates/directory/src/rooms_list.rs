@@ -10,7 +10,7 @@ use store::Announcement;
 use crate::{Directory, Error, Result, fold};
 
 /// Rooms of one page.
-const PAGE_MAX: usize = 500;
+pub(crate) const PAGE_MAX: usize = 500;
 /// Listed rooms whose summaries stay in memory.
 const LISTINGS_MAX: usize = 5_000;
 

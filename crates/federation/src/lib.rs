@@ -21,7 +21,7 @@ mod town;
 mod wall;
 
 pub use error::{Error, Result};
-pub use inbound::Places;
+pub use inbound::{Places, Queries, QueryParams};
 pub use keys::{OwnKeys, RetiredKey};
 pub use network::{Alone, Loopback, Names, Network, NetworkSettings, PinnedServer};
 pub use outbound::{Carrier, CarryError, Outbound, OutboundParts};

@@ -18,6 +18,8 @@ use kernel::{
 use store::Scope;
 use tokio::sync::broadcast;
 
+pub(crate) use self::rooms::{STRIPPED_EVENTS_MAX, stripped_text};
+pub(crate) use ask::text;
 pub use link::Call;
 pub(crate) use link::Link;
 

@@ -11,7 +11,10 @@ use kernel::{
 use rooms::Rooms;
 use web::{Arrival, Caller, Homeserver};
 
-use crate::{inbound::Places, peers::Peers};
+use crate::{
+    inbound::{Places, Queries},
+    peers::Peers,
+};
 
 /// How a tenant shows itself to other servers.
 #[derive(Clone, Debug)]
@@ -30,6 +33,7 @@ pub struct Town {
     pub clock: Arc<dyn Clock>,
     pub random: Arc<dyn Random>,
     pub places: Places,
+    pub queries: Queries,
 }
 
 impl web::Town for Town {

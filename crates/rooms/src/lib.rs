@@ -55,8 +55,8 @@ pub use receipts::{Receipt, ReceiptType};
 pub use receive::Received;
 pub use relations::{Aggregations, Related, RelationQuery, ThreadSummary};
 pub use remote::{
-    Gap, Handshake, JoinAnswer, Offline, Remote, RemoteError, RemoteKey, RemoteResult, RemoteTemplate, StateEvents,
-    StateIds,
+    AskedRooms, Gap, Handshake, JoinAnswer, Offline, Remote, RemoteError, RemoteKey, RemoteResult, RemoteTemplate,
+    StateEvents, StateIds,
 };
 pub use render::Render;
 pub use spaces::{SpacePage, SpaceQuery, SpaceRoom};

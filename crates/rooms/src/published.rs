@@ -1,11 +1,11 @@
 //! The public room directory, and what it and others show of a room: its summary.
 
 use events::{Pdu, content::JoinRulesContent};
-use kernel::id::{OwnedEventId, OwnedRoomId, RoomId, UserId};
+use kernel::id::{OwnedEventId, OwnedRoomId, RoomId, ServerName, UserId};
 
 use serde_json::{Map, Value};
 
-use crate::{Change, Error, Result, Rooms, TOPIC, tables::PUBLISHED};
+use crate::{AskedRooms, Change, Error, Result, Rooms, TOPIC, tables::PUBLISHED};
 
 /// A room at a glance (spec, "PublishedRoomsChunk", `GET /room_summary`).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -39,6 +39,14 @@ impl Rooms {
     /// All rooms in the directory.
     pub fn published(&self) -> Result<Vec<OwnedRoomId>> {
         Ok(self.inner.scope.scan(&PUBLISHED, ()).keys()?.into_iter().map(|(room,)| room).collect())
+    }
+
+    /// The rooms that another server lists: its answer as JSON text, unverified.
+    ///
+    /// # Errors
+    /// [`Error::Remote`]
+    pub async fn published_elsewhere(&self, server: &ServerName, ask: &AskedRooms<'_>) -> Result<String> {
+        Ok(self.inner.remote.public_rooms(server, ask).await?)
     }
 
     /// Puts the room into the directory or takes it out; whoever may set its canonical alias may.

@@ -2,11 +2,11 @@
 
 use kernel::{
     Position, Timestamp,
-    id::{EventId, OwnedEventId, OwnedUserId, RoomId, UserId},
+    id::{EventId, OwnedEventId, OwnedUserId, RoomId, ServerName, UserId},
 };
 
 use crate::{
-    Change, Error, Event, Membership, Result, Rooms, TOPIC,
+    Change, Error, Event, Membership, Result, Rooms, TOPIC, Verdict,
     tables::{RECEIPT_LOG, RECEIPTS, ReceiptKey, ReceiptRow},
 };
 
@@ -40,6 +40,8 @@ pub struct Receipt {
 
 /// The key of an unthreaded receipt: no thread has an empty root.
 const UNTHREADED: &str = "";
+/// Longest name of a thread: an event's id.
+const THREAD_BYTES_MAX: usize = 255;
 /// How often a receipt is tried again when another device of the user moves it at the same moment.
 const RACES_MAX: usize = 8;
 
@@ -60,8 +62,48 @@ impl Rooms {
             return Err(Error::NotMember);
         }
         let event = self.visible_event(room, user, event_id)?;
+        self.move_receipt(user, room, receipt_type, thread, &event, self.inner.clock.now()).await
+    }
+
+    /// Moves the public receipt of a user of another server, as that tells; `at` is now if it does not say. One for an event
+    /// that is not here is passed over.
+    ///
+    /// # Errors
+    /// [`Error::Denied`] for a user who is not of that server, or a room that it has no part in; [`Error::NotMember`],
+    /// [`Error::InvalidParam`] for a thread that cannot be.
+    pub async fn receive_receipt(
+        &self,
+        origin: &ServerName,
+        user: &UserId,
+        room: &RoomId,
+        thread: Option<&str>,
+        event_id: &EventId,
+        at: Option<Timestamp>,
+    ) -> Result<()> {
+        self.check_speaks_for(origin, room, user)?;
+        if self.membership(room, user)? != Some(Membership::Join) {
+            return Err(Error::NotMember);
+        }
+        if thread.is_some_and(|thread| thread.is_empty() || thread.len() > THREAD_BYTES_MAX) {
+            return Err(Error::InvalidParam("A thread is named by its root".to_owned()));
+        }
+        let event = self.inner.event(&*self.inner.room(room)?, event_id)?;
+        let Some(event) = event.filter(|event| event.verdict == Verdict::Accepted) else { return Ok(()) };
+        let at = at.unwrap_or_else(|| self.inner.clock.now());
+        self.move_receipt(user, room, ReceiptType::Read, thread, &event, at).await
+    }
+
+    async fn move_receipt(
+        &self,
+        user: &UserId,
+        room: &RoomId,
+        receipt_type: ReceiptType,
+        thread: Option<&str>,
+        event: &Event,
+        at: Timestamp,
+    ) -> Result<()> {
         for _ in 0..RACES_MAX {
-            match self.try_receipt(user, room, receipt_type, thread, &event).await {
+            match self.try_receipt(user, room, receipt_type, thread, event, at).await {
                 Err(Error::Store(store::Error::Conflict)) => {}
                 outcome => return outcome,
             }
@@ -76,6 +118,7 @@ impl Rooms {
         receipt_type: ReceiptType,
         thread: Option<&str>,
         event: &Event,
+        at: Timestamp,
     ) -> Result<()> {
         let thread = thread.unwrap_or(UNTHREADED);
         let key = (room, receipt_type.as_str(), thread, user);
@@ -91,7 +134,7 @@ impl Rooms {
             batch.delete(&RECEIPT_LOG, (room, old.position));
         }
         let stamp = batch.stamp();
-        let row = ReceiptRow { event_id: event.pdu.event_id().to_owned(), at: self.inner.clock.now() };
+        let row = ReceiptRow { event_id: event.pdu.event_id().to_owned(), at };
         batch.put_stamped(&RECEIPTS, key, stamp, &row);
         let log = ReceiptKey {
             receipt_type: receipt_type.as_str().to_owned(),

@@ -10,7 +10,7 @@ mod verify;
 
 use std::{collections::HashMap, sync::Arc};
 
-use events::Pdu;
+use events::{Pdu, RoomVersion};
 use kernel::id::{EventId, OwnedEventId, OwnedRoomId, RoomId, ServerName};
 use serde::Deserialize;
 use tokio::task::JoinSet;
@@ -82,7 +82,7 @@ impl Rooms {
         let room = match room {
             Ok(room) => room,
             Err(Error::NoSuchRoom) => return self.receive_elsewhere(origin, id, pdus).await,
-            Err(error) => return refuse_all(pdus, &error),
+            Err(error) => return refuse_all(pdus, self.inner.room(id).ok().map(|room| room.version), &error),
         };
         let (places, pdus): (Vec<usize>, Vec<String>) = pdus.into_iter().unzip();
         let verified = self.verify(id, room.version, pdus).await;
@@ -159,10 +159,10 @@ impl Rooms {
     }
 }
 
-/// Refuses all events of a room for one reason.
-fn refuse_all(pdus: Vec<(usize, String)>, error: &Error) -> Vec<(usize, Received)> {
+/// Refuses all events of a room for one reason. Their ids can be told where the room's version is known.
+fn refuse_all(pdus: Vec<(usize, String)>, version: Option<RoomVersion>, error: &Error) -> Vec<(usize, Received)> {
     let refuse = |(index, json): (usize, String)| {
-        let event_id = serde_json::from_str::<Envelope>(&json).ok().and_then(|envelope| envelope.event_id);
+        let event_id = version.and_then(|version| Pdu::parse(&json, version).ok()).map(|pdu| pdu.event_id().to_owned());
         (index, refused(event_id, Error::Denied(error.to_string())))
     };
     pdus.into_iter().map(refuse).collect()

@@ -89,6 +89,9 @@ pub trait Remote: Send + Sync + 'static {
     /// `GET /query/directory` of the alias's server: the room, and servers that are in it.
     async fn resolve_alias(&self, alias: &RoomAliasId) -> RemoteResult<(OwnedRoomId, Vec<OwnedServerName>)>;
 
+    /// `POST /publicRooms`: the answer as JSON text.
+    async fn public_rooms(&self, to: &ServerName, ask: &AskedRooms<'_>) -> RemoteResult<String>;
+
     /// `GET /hierarchy`: the answer as JSON text.
     async fn hierarchy(&self, to: &ServerName, room: &RoomId, suggested_only: bool) -> RemoteResult<String>;
 }
@@ -153,6 +156,17 @@ pub struct Gap<'a> {
     pub latest: &'a [OwnedEventId],
     pub limit: usize,
     pub min_depth: u64,
+}
+
+/// Which of the rooms that a server lists are asked for.
+#[derive(Clone, Copy, Debug)]
+pub struct AskedRooms<'a> {
+    pub limit: usize,
+    /// A page of an earlier answer.
+    pub since: Option<&'a str>,
+    pub term: Option<&'a str>,
+    /// The types wanted, `None` among them for rooms without one; empty: any type.
+    pub room_types: &'a [Option<&'a str>],
 }
 
 #[derive(Clone, Debug, Default)]
@@ -285,6 +299,10 @@ impl Remote for Offline {
 
     async fn resolve_alias(&self, alias: &RoomAliasId) -> RemoteResult<(OwnedRoomId, Vec<OwnedServerName>)> {
         Self::refuse(alias.server_name())
+    }
+
+    async fn public_rooms(&self, to: &ServerName, _: &AskedRooms<'_>) -> RemoteResult<String> {
+        Self::refuse(to)
     }
 
     async fn hierarchy(&self, to: &ServerName, _: &RoomId, _: bool) -> RemoteResult<String> {

@@ -58,6 +58,17 @@ impl Rooms {
         }
     }
 
+    /// What another server needs to say what a user does in a room: the user is its own, and the server has part in the room.
+    ///
+    /// # Errors
+    /// [`Error::Denied`]
+    pub(crate) fn check_speaks_for(&self, server: &ServerName, room: &RoomId, user: &UserId) -> Result<()> {
+        if user.server_name() != server {
+            return Err(Error::Denied("The user is of another server".to_owned()));
+        }
+        self.check_server(room, server)
+    }
+
     /// What another server needs to be told anything of a room: this server is in it, the other is, and is not kept out.
     ///
     /// # Errors

@@ -1,16 +1,20 @@
 //! Who is typing: in memory only, by design lost at a restart.
 
-use std::{collections::HashMap, time::Duration};
+use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use kernel::{
     Timestamp,
-    id::{OwnedRoomId, OwnedUserId, RoomId, UserId},
+    id::{OwnedRoomId, OwnedUserId, RoomId, ServerName, UserId},
 };
 use parking_lot::Mutex;
 use tokio::sync::watch;
 
+use crate::{Error, Membership, Result, Rooms};
+
 /// Longest time that one notice of typing holds.
 const HOLDS_MAX: Duration = Duration::from_secs(120);
+/// How long a notice of another server holds: it says so again within this, or that it is over.
+const REMOTE_HOLDS: Duration = Duration::from_secs(60);
 /// Users shown as typing in one room.
 const TYPISTS_MAX: usize = 100;
 
@@ -31,9 +35,8 @@ impl Typing {
         Self { rooms: Mutex::default(), serial: watch::Sender::new(started.0) }
     }
 
-    /// Says that the user types in the room for this long, or (`None`) no longer. The edge has checked that they are in it.
-    /// Returns until when it holds.
-    pub fn set(&self, room: &RoomId, user: &UserId, holds: Option<Duration>, now: Timestamp) -> Timestamp {
+    /// Says that the user, who is in the room, types for this long, or (`None`) no longer. Returns until when it holds.
+    fn set(&self, room: &RoomId, user: &UserId, holds: Option<Duration>, now: Timestamp) -> Timestamp {
         let until = now.plus(holds.unwrap_or_default().min(HOLDS_MAX));
         let mut rooms = self.rooms.lock();
         let typists = rooms.entry(room.to_owned()).or_default();
@@ -62,8 +65,8 @@ impl Typing {
         until
     }
 
-    /// Drops those whose time is over; the edge calls it when the first may have run out.
-    pub fn expire(&self, now: Timestamp) {
+    /// Drops those whose time is over.
+    fn expire(&self, now: Timestamp) {
         self.rooms.lock().retain(|_, typists| {
             let before = typists.until.len();
             typists.until.retain(|(_, until)| *until > now);
@@ -105,5 +108,43 @@ impl Typing {
             now = *serial;
         });
         now
+    }
+}
+
+impl Rooms {
+    /// Says that the user types in the room for this long, or (`None`) no longer.
+    ///
+    /// # Errors
+    /// [`Error::NotMember`]
+    pub fn set_typing(&self, room: &RoomId, user: &UserId, holds: Option<Duration>) -> Result<()> {
+        if self.membership(room, user)? != Some(Membership::Join) {
+            return Err(Error::NotMember);
+        }
+        let now = self.inner.clock.now();
+        let until = self.inner.typing.set(room, user, holds, now);
+        if holds.is_some() {
+            self.expire_typing_after(until.since(now));
+        }
+        Ok(())
+    }
+
+    /// What another server says of one of its users.
+    ///
+    /// # Errors
+    /// [`Error::Denied`] for a user who is not of that server, or a room that it has no part in; [`Error::NotMember`].
+    pub fn receive_typing(&self, origin: &ServerName, room: &RoomId, user: &UserId, typing: bool) -> Result<()> {
+        self.check_speaks_for(origin, room, user)?;
+        self.set_typing(room, user, typing.then_some(REMOTE_HOLDS))
+    }
+
+    /// Wakes those who wait for the end of a notice. At most 120 seconds, so that few timers run at once.
+    fn expire_typing_after(&self, holds: Duration) {
+        let inner = Arc::downgrade(&self.inner);
+        tokio::spawn(async move {
+            tokio::time::sleep(holds).await;
+            if let Some(inner) = inner.upgrade() {
+                inner.typing.expire(inner.clock.now());
+            }
+        });
     }
 }

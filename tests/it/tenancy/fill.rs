@@ -31,6 +31,7 @@ const WORDS: &[(&str, &str)] = &[
     ("protocol", "irc"),
     ("provider", "proconnect"),
     ("field", "displayname"),
+    ("query_type", "profile"),
     ("key_name", "displayname"),
     ("server_name", super::towns::AMIENS),
 ];

@@ -8,8 +8,8 @@ use kernel::{
     random::SeededRandom,
 };
 use rooms::{
-    Gap, Handshake, JoinAnswer, OfferedInvite, Offline, Remote, RemoteKey, RemoteResult, RemoteTemplate, StateEvents,
-    StateIds,
+    AskedRooms, Gap, Handshake, JoinAnswer, OfferedInvite, Offline, Remote, RemoteKey, RemoteResult, RemoteTemplate,
+    StateEvents, StateIds,
 };
 use serde_json::{Value, json};
 use store::Direction;
@@ -176,6 +176,10 @@ impl Remote for Neighbour {
 
     async fn resolve_alias(&self, a: &RoomAliasId) -> RemoteResult<(OwnedRoomId, Vec<OwnedServerName>)> {
         Offline.resolve_alias(a).await
+    }
+
+    async fn public_rooms(&self, to: &ServerName, ask: &AskedRooms<'_>) -> RemoteResult<String> {
+        Offline.public_rooms(to, ask).await
     }
 
     async fn hierarchy(&self, a: &ServerName, b: &RoomId, c: bool) -> RemoteResult<String> {

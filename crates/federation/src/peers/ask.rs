@@ -87,7 +87,7 @@ where
 }
 
 /// JSON text of a raw value, without a copy.
-pub(super) fn text(raw: Box<RawValue>) -> String {
+pub(crate) fn text(raw: Box<RawValue>) -> String {
     Box::<str>::from(raw).into_string()
 }
 

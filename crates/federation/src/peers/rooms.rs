@@ -7,12 +7,14 @@ use kernel::{
     id::{EventId, OwnedEventId, OwnedRoomId, OwnedServerName, RoomAliasId, RoomId, RoomVersionId, ServerName, UserId},
 };
 use rooms::{
-    Gap, Handshake, JoinAnswer, Remote, RemoteError, RemoteKey, RemoteResult, RemoteTemplate, StateEvents, StateIds,
+    AskedRooms, Gap, Handshake, JoinAnswer, Remote, RemoteError, RemoteKey, RemoteResult, RemoteTemplate, StateEvents,
+    StateIds,
 };
 use ruma_common::{MilliSecondsSinceUnixEpoch, api::Direction as AskedDirection};
 use ruma_federation_api::{
     authorization::get_event_authorization::v1 as get_event_auth,
     backfill::get_backfill::v1 as get_backfill,
+    directory::get_public_rooms_filtered::v1 as get_public_rooms,
     event::{
         get_event::v1 as get_event, get_event_by_timestamp::v1 as get_event_by_timestamp,
         get_missing_events::v1 as get_missing_events, get_room_state::v1 as get_state,
@@ -37,8 +39,8 @@ use super::{
 
 /// Events of one state, or of one auth chain.
 const STATE_EVENTS_MAX: usize = 200_000;
-/// Events of the stripped state of a knock.
-const STRIPPED_EVENTS_MAX: usize = 100;
+/// Events of the stripped state of a knock or an invite.
+pub(crate) const STRIPPED_EVENTS_MAX: usize = 100;
 /// Servers that an alias's server names for its room.
 const ALIAS_SERVERS_MAX: usize = 50;
 
@@ -193,6 +195,15 @@ impl Remote for Peers {
         Ok((answer.room_id, answer.servers))
     }
 
+    async fn public_rooms(&self, to: &ServerName, ask: &AskedRooms<'_>) -> RemoteResult<String> {
+        let mut request = get_public_rooms::Request::new();
+        request.limit = Some(u32::try_from(ask.limit).unwrap_or(u32::MAX).into());
+        request.since = ask.since.map(str::to_owned);
+        request.filter.generic_search_term = ask.term.map(str::to_owned);
+        request.filter.room_types = ask.room_types.iter().map(|kind| kind.map(str::to_owned).into()).collect();
+        self.link.ask_text(to, request, Patience::LOOKUP).await
+    }
+
     async fn hierarchy(&self, to: &ServerName, room: &RoomId, suggested_only: bool) -> RemoteResult<String> {
         let mut request = get_hierarchy::Request::new(room.to_owned());
         request.suggested_only = suggested_only;
@@ -213,7 +224,7 @@ fn all_texts(from: &ServerName, events: Vec<Box<RawValue>>) -> RemoteResult<Vec<
     Ok(texts(events, STATE_EVENTS_MAX))
 }
 
-fn stripped_text(event: RawStrippedState) -> Option<String> {
+pub(crate) fn stripped_text(event: RawStrippedState) -> Option<String> {
     // Servers before Matrix 1.16 send no whole events there, and ruma keeps their form apart.
     serde_json::value::to_raw_value(&event).ok().map(text)
 }

@@ -4,6 +4,7 @@
 #[path = "../../../web/tests/it/certificates.rs"]
 mod certificates;
 mod health;
+mod inbound;
 mod internet;
 mod keys;
 mod loopback;

@@ -12,7 +12,9 @@ use accounts::Accounts;
 use async_trait::async_trait;
 use bytes::Bytes;
 use directory::Directory;
-use federation::{Alone, Loopback, Network, NetworkSettings, OwnKeys, Peers, PeersParts, Places, Settings, Town, Wall};
+use federation::{
+    Alone, Loopback, Network, NetworkSettings, OwnKeys, Peers, PeersParts, Places, Queries, Settings, Town, Wall,
+};
 use http::{Method, Request, header};
 use kernel::{
     Clock, Random, TenantId, Timestamp,
@@ -79,7 +81,11 @@ impl Process {
 pub struct TestTown {
     pub name: OwnedServerName,
     pub peers: Arc<Peers>,
+    pub town: Arc<Town>,
     pub site: Arc<web::Site<Town>>,
+    /// The table without [`ECHO`].
+    pub routes: Vec<web::RouteInfo>,
+    pub scope: Scope,
 }
 
 impl TestTown {
@@ -113,6 +119,7 @@ impl TestTown {
             clock: clock.clone(),
             random,
             places: Places::default(),
+            queries: Queries::default(),
         });
         let echoed = process.echoed.clone();
         let echo = move |_: Arc<Town>, origin: Homeserver, visit: Visit| {
@@ -121,13 +128,22 @@ impl TestTown {
             async move { Json::of(&json!({ "origin": origin.as_str(), "body": body })) }
         };
         let mut routes = federation::routes();
+        let table = routes.list();
         routes.server_json(Method::GET, "/_matrix/federation/v1/echo/{what}", echo.clone());
         routes.server_json(Method::PUT, "/_matrix/federation/v1/echo/{what}", echo.clone());
         routes.server_json(Method::POST, "/_matrix/federation/v1/echo/{what}", echo);
-        let hosts = Arc::new(web::Hosts::only(town));
+        let hosts = Arc::new(web::Hosts::only(town.clone()));
         let limiter = Arc::new(web::Limiter::new(web::Limits::default(), clock));
         let site = web::Site::new(hosts, routes, limiter, web::Proxies::default()).unwrap();
-        Self { name, peers, site: Arc::new(site) }
+        Self { name, peers, town, site: Arc::new(site), routes: table, scope }
+    }
+
+    /// Asks as another town, by its signature.
+    pub async fn asked_by(&self, town: &TestTown, method: Method, uri: &str, body: &str) -> (u16, Value) {
+        let content = Some(body).filter(|body| !body.is_empty());
+        let to_sign = events::RequestToSign { method: method.as_str(), uri, destination: &self.name, content };
+        let signed = signer(&town.name, "town", 200).sign_request(&to_sign).unwrap();
+        self.ask(method, uri, &[&signed], body).await
     }
 
     /// Asks as somebody on the Internet. Returns status and body.

@@ -8,7 +8,7 @@ use kernel::{
     Timestamp,
     id::{EventId, OwnedEventId, RoomAliasId, RoomId, ServerName, UserId},
 };
-use rooms::{Gap, Handshake, Remote as _, RemoteError};
+use rooms::{AskedRooms, Gap, Handshake, Remote as _, RemoteError};
 use std::{collections::BTreeMap, time::Duration};
 use store::{Direction, memory::Memory};
 
@@ -43,6 +43,7 @@ async fn every_way(town: &TestTown, to: &ServerName) -> Vec<(&'static str, bool)
     let id: OwnedEventId = EventId::parse("$AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA").unwrap();
     let event = event(&town.name);
     let gap = Gap { earliest: &[], latest: std::slice::from_ref(&id), limit: 10, min_depth: 0 };
+    let asked_rooms = AskedRooms { limit: 10, since: None, term: None, room_types: &[] };
     let wanted = BTreeMap::from([(user.clone(), Vec::new())]);
     let claims = [ClaimRequest { user: user.clone(), device: "D".into(), algorithm: "signed_curve25519".to_owned() }];
     let call = Call {
@@ -73,6 +74,7 @@ async fn every_way(town: &TestTown, to: &ServerName) -> Vec<(&'static str, bool)
         ("backfill", walled(peers.backfill(to, &room, std::slice::from_ref(&id), 10).await)),
         ("timestamp_to_event", walled(peers.event_by_time(to, &room, Timestamp(1), Direction::Forward).await)),
         ("query/directory", walled(peers.resolve_alias(&alias).await)),
+        ("publicRooms", walled(peers.public_rooms(to, &asked_rooms).await)),
         ("hierarchy", walled(peers.hierarchy(to, &room, false).await)),
         ("user/devices", walled_accounts(peers.devices(&user).await)),
         ("user/keys/query", walled_accounts(peers.query_keys(to, &wanted).await)),

@@ -19,8 +19,9 @@ use kernel::{
 };
 use parking_lot::Mutex;
 use rooms::{
-    Actor, Change, CreateRoom, Error, Event, Gap, Handshake, JoinAnswer, Membership, NewEvent, OfferedInvite, Preset,
-    Remote, RemoteError, RemoteKey, RemoteResult, RemoteTemplate, Rooms, Settings, StateEvents, StateIds,
+    Actor, AskedRooms, Change, CreateRoom, Error, Event, Gap, Handshake, JoinAnswer, Membership, NewEvent,
+    OfferedInvite, Preset, Remote, RemoteError, RemoteKey, RemoteResult, RemoteTemplate, Rooms, Settings, StateEvents,
+    StateIds,
 };
 use serde_json::{Value, json, value::to_raw_value};
 use store::{Direction, Scope, Store, feed::Announcements, memory::Memory};
@@ -463,6 +464,10 @@ impl Remote for Wire {
             Ok(Some(room)) => Ok((room, vec![town.name])),
             _ => Err(RemoteError::NotFound(town.name)),
         }
+    }
+
+    async fn public_rooms(&self, to: &ServerName, _: &AskedRooms<'_>) -> RemoteResult<String> {
+        Err(RemoteError::NotFound(to.to_owned()))
     }
 
     async fn hierarchy(&self, to: &ServerName, room: &RoomId, suggested_only: bool) -> RemoteResult<String> {

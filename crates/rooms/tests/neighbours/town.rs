@@ -14,8 +14,8 @@ use kernel::{
     random::SeededRandom,
 };
 use rooms::{
-    Actor, CreateRoom, Event, Gap, Handshake, JoinAnswer, NewEvent, Offline, Preset, Remote, RemoteError, RemoteKey,
-    RemoteResult, RemoteTemplate, Rooms, Settings, StateEvents, StateIds,
+    Actor, AskedRooms, CreateRoom, Event, Gap, Handshake, JoinAnswer, NewEvent, Offline, Preset, Remote, RemoteError,
+    RemoteKey, RemoteResult, RemoteTemplate, Rooms, Settings, StateEvents, StateIds,
 };
 use serde_json::{Value, json, value::to_raw_value};
 use store::{Direction, Scope, Store, memory::Memory};
@@ -257,6 +257,10 @@ impl Remote for Script {
 
     async fn resolve_alias(&self, alias: &RoomAliasId) -> RemoteResult<(OwnedRoomId, Vec<OwnedServerName>)> {
         unknown(alias.server_name())
+    }
+
+    async fn public_rooms(&self, to: &ServerName, _: &AskedRooms<'_>) -> RemoteResult<String> {
+        Err(RemoteError::NotFound(to.to_owned()))
     }
 
     async fn hierarchy(&self, to: &ServerName, room: &RoomId, suggested_only: bool) -> RemoteResult<String> {

@@ -61,14 +61,15 @@ pub(crate) const OUTSIDE: Table<(OwnedUserId, OwnedRoomId), OutsideRow> = Table:
 /// What a client's transaction made: (user, device, room, transaction) → event.
 pub(crate) const TRANSACTIONS: Table<(OwnedUserId, OwnedDeviceId, OwnedRoomId, OwnedTransactionId), OwnedEventIdRow> =
     Table::new(0x010a, "transactions", Space::Index);
-/// Which events relate to an event, in the order in which they came.
-pub(crate) const RELATIONS: Table<(OwnedRoomId, OwnedEventId, Position), RelationRow> =
+/// Which events relate to an event, each by its place in [`TIMELINE`].
+pub(crate) const RELATIONS: Table<(OwnedRoomId, OwnedEventId, Position, u32), RelationRow> =
     Table::new(0x010b, "relations", Space::Index);
-/// Events that something related to once, with the position of the last of them: most events have no row, which a look at
-/// one key tells sooner than a scan of [`RELATIONS`].
-pub(crate) const RELATED: Table<(OwnedRoomId, OwnedEventId), Stamped<()>> = Table::new(0x0113, "related", Space::Index);
-/// The roots of threads, with the position of the thread's last event.
-pub(crate) const THREADS: Table<(OwnedRoomId, OwnedEventId), Stamped<()>> = Table::new(0x010c, "threads", Space::Index);
+/// Events that something related to once: most events have no row, which a look at one key tells sooner than a scan of
+/// [`RELATIONS`].
+pub(crate) const RELATED: Table<(OwnedRoomId, OwnedEventId), ()> = Table::new(0x0113, "related", Space::Index);
+/// The roots of threads, with the place in [`TIMELINE`] of the thread's last event.
+pub(crate) const THREADS: Table<(OwnedRoomId, OwnedEventId), Stamped<ThreadRow>> =
+    Table::new(0x010c, "threads", Space::Index);
 pub(crate) const ALIASES: Table<(OwnedRoomAliasId,), AliasRow> = Table::new(0x010d, "aliases", Space::Index);
 pub(crate) const ROOM_ALIASES: Table<(OwnedRoomId, OwnedRoomAliasId), ()> =
     Table::new(0x010e, "room_aliases", Space::Index);
@@ -206,6 +207,12 @@ pub(crate) struct RelationRow {
     pub(crate) key: Option<String>,
 }
 
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct ThreadRow {
+    /// The last part of its last event's key in [`TIMELINE`].
+    pub(crate) order: u32,
+}
+
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct AliasRow {
     pub(crate) room_id: OwnedRoomId,
@@ -237,6 +244,7 @@ store::record! {
     MemberRow: 1;
     UserRoom: 1;
     RelationRow: 1;
+    ThreadRow: 1;
     AliasRow: 1;
     ReceiptRow: 1;
     ReceiptKey: 1;

@@ -3,6 +3,7 @@
 //! A unit is one change of one room: the events that are accepted in it, and all rows and indexes that follow from them,
 //! are one batch, written together or not at all.
 
+mod ahead;
 mod begin;
 mod commit;
 mod indexes;

@@ -38,6 +38,9 @@ pub(crate) const SERVER_ROOMS: Table<(OwnedServerName, OwnedRoomId), ()> =
 /// Redactions that came before what they redact: (room, target) → redaction.
 pub(crate) const EARLY_REDACTIONS: Table<(OwnedRoomId, OwnedEventId), OwnedEventIdRow> =
     Table::new(0x011a, "early_redactions", Space::Index);
+/// Rooms that are being come in to by way of another server, with the state whose indexes are being written: [`STATE_NOW`] and
+/// [`MEMBERS`] are as that state has it or as the room's own has it, until the join is committed.
+pub(crate) const INDEXED_AHEAD: Table<(OwnedRoomId,), RootRow> = Table::new(0x0130, "indexed_ahead", Space::Index);
 /// Nodes of state trees by the hash of their content.
 pub(crate) const STATE_NODES: Table<([u8; 32],), Node> = Table::new(0x0105, "state_nodes", Space::Node);
 /// The current state of rooms: (room, type, state key) → event.

@@ -3,6 +3,7 @@
 //! A unit is one change of one room: the events that are accepted in it, and all rows and indexes that follow from them,
 //! are one batch, written together or not at all.
 
+mod ahead;
 mod begin;
 mod commit;
 mod indexes;
@@ -179,10 +180,12 @@ impl<'a> Unit<'a> {
         let redacted_by = if entry.told { None } else { self.early_redaction(&pdu)? };
         self.become_state(room_state, &pdu, stamp)?;
         let redacts = self.redact(&pdu)?;
-        crate::relations::index(self, &pdu, stamp);
         let json = match &redacted_by {
             Some(_) => events::redact(&pdu, self.room.version)?.into_json(),
-            None => pdu.json().to_owned(),
+            None => {
+                crate::relations::index(self, &pdu, stamp);
+                pdu.json().to_owned()
+            }
         };
         let row = EventRow {
             json,

@@ -28,7 +28,8 @@ pub enum Change {
     /// Memberships that became so, or ceased to be, by no event of the timeline: where branches of the room's graph met, or
     /// outside a room that this server is not in.
     Members { room: OwnedRoomId, members: Vec<MemberChange> },
-    /// Events without a place in the timeline are told apart from what was known of them, or history was fetched.
+    /// Events without a place in the timeline are told apart from what was known of them, or history was fetched, or that
+    /// redacts an event.
     Known { room: OwnedRoomId, events: Vec<OwnedEventId> },
     /// A receipt moved.
     Receipt { room: OwnedRoomId, user: OwnedUserId, private: bool },

@@ -14,6 +14,7 @@ mod join;
 mod knock;
 mod leave;
 mod offer;
+mod progress;
 mod restricted;
 mod stripped;
 mod ways;

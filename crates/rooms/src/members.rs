@@ -6,6 +6,7 @@ pub use events::content::Membership;
 use kernel::{
     Position,
     id::{OwnedEventId, OwnedRoomId, OwnedUserId, RoomId, UserId},
+    limits::SCAN_ROWS_MAX,
 };
 use serde::{Deserialize, Serialize};
 
@@ -79,7 +80,7 @@ impl Rooms {
         let mut members = Vec::new();
         let mut after: Option<OwnedUserId> = None;
         loop {
-            let scan = self.inner.scope.scan(&MEMBERS, (room,));
+            let scan = self.inner.scope.scan(&MEMBERS, (room,)).limit(SCAN_ROWS_MAX);
             let scan = match &after {
                 Some(user) => scan.after((room, user.as_ref())),
                 None => scan,

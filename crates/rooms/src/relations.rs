@@ -1,97 +1,23 @@
 //! Events that relate to others: edits, threads, reactions, references (spec, "Forming relationships between events").
 
+mod index;
+
 use std::sync::Arc;
 
-use events::Pdu;
-use kernel::{
-    Position,
-    id::{EventId, OwnedEventId, RoomId, UserId},
-};
-use serde::Deserialize;
-use serde_json::value::RawValue;
-use store::{Direction, Stamp, Stamped};
+use kernel::id::{EventId, OwnedEventId, RoomId, UserId};
+use store::{Direction, Stamped};
 
 use crate::{
     Boundary, Event, Result, Rooms, Viewer,
-    accept::Unit,
-    tables::{RELATED, RELATIONS, RelationRow, THREADS},
+    tables::{RELATED, RELATIONS, RelationRow, THREADS, ThreadRow},
 };
 
-/// Relations of one event that are looked at for its aggregations.
+pub(crate) use index::{annotation, forget, index, index_past};
+
+/// Relations of one event that are looked at for its aggregations, or for one page.
 const RELATIONS_READ_MAX: usize = 1_000;
 /// How deep `recurse` follows relations of relations.
 const RECURSION_DEPTH_MAX: usize = 3;
-
-#[derive(Deserialize)]
-struct Relating {
-    #[serde(rename = "m.relates_to")]
-    relates_to: Option<RelatesTo>,
-}
-
-#[derive(Deserialize)]
-struct RelatesTo {
-    rel_type: Option<String>,
-    event_id: Option<OwnedEventId>,
-    key: Option<String>,
-}
-
-/// The event that this one relates to, and how. What cannot be read relates to nothing.
-fn relation(pdu: &Pdu) -> Option<(OwnedEventId, RelationRow)> {
-    let relates_to = pdu.content_as::<Relating>().ok()?.relates_to?;
-    let row = RelationRow {
-        event_id: pdu.event_id().to_owned(),
-        rel_type: relates_to.rel_type?,
-        event_type: pdu.kind().to_owned(),
-        sender: pdu.sender().to_owned(),
-        key: relates_to.key,
-    };
-    Some((relates_to.event_id?, row))
-}
-
-/// The event that content annotates, and the key of the annotation.
-pub(crate) fn annotation(content: &RawValue) -> Option<(OwnedEventId, String)> {
-    let relates_to = serde_json::from_str::<Relating>(content.get()).ok()?.relates_to?;
-    let RelatesTo { rel_type, event_id, key } = relates_to;
-    rel_type.filter(|rel_type| rel_type == "m.annotation").and_then(|_| event_id.zip(key))
-}
-
-/// Notes what the event relates to.
-pub(crate) fn index(unit: &mut Unit<'_>, pdu: &Pdu, stamp: Stamp) {
-    if pdu.is_state() {
-        return;
-    }
-    let Some((target, row)) = relation(pdu) else { return };
-    let room = unit.room.id.clone();
-    unit.batch.put(&RELATIONS, (room.as_ref(), target.as_ref(), stamp), &row);
-    unit.batch.put_stamped(&RELATED, (room.as_ref(), target.as_ref()), stamp, &());
-    if row.rel_type == "m.thread" {
-        unit.batch.put_stamped(&THREADS, (room.as_ref(), target.as_ref()), stamp, &());
-    }
-}
-
-/// The same for an event of the past, which makes no thread the latest.
-pub(crate) fn index_past(unit: &mut Unit<'_>, pdu: &Pdu, at: Position) -> Result<()> {
-    let Some((target, row)) = relation(pdu).filter(|_| !pdu.is_state()) else { return Ok(()) };
-    let (room, stamp) = (unit.room.id.clone(), unit.batch.stamp());
-    let key = (room.as_ref(), target.as_ref());
-    unit.batch.put(&RELATIONS, (room.as_ref(), target.as_ref(), stamp), &row);
-    unit.batch.put_stamped(&RELATED, key, stamp, &());
-    if row.rel_type == "m.thread" && !unit.inner.scope.has(&THREADS, key)? {
-        unit.batch.put(&THREADS, key, &Stamped { position: at, value: () });
-    }
-    Ok(())
-}
-
-/// A redacted event relates to nothing any more.
-pub(crate) fn forget(unit: &mut Unit<'_>, event: &Event) -> Result<()> {
-    let Some((target, _)) = relation(&event.pdu) else { return Ok(()) };
-    let room = unit.room.id.clone();
-    let rows = unit.inner.scope.scan(&RELATIONS, (room.as_ref(), target.as_ref())).limit(RELATIONS_READ_MAX).rows()?;
-    for ((room, target, position), _) in rows.into_iter().filter(|(_, row)| row.event_id == event.pdu.event_id()) {
-        unit.batch.delete(&RELATIONS, (room, target, position));
-    }
-    Ok(())
-}
 
 /// Whether an edit is later than another, wherever they came from (spec, "Event replacements").
 fn is_later(edit: &Event, than: &Event) -> bool {
@@ -150,8 +76,10 @@ impl Rooms {
         if event.redacted_by.is_some() || !self.inner.scope.has(&RELATED, target)? {
             return Ok(found);
         }
-        let rows = self.inner.scope.scan(&RELATIONS, target).limit(RELATIONS_READ_MAX).rows()?;
-        for (_, row) in rows {
+        // Of too many the newest count: the last edit and the last reply are among them.
+        let newest =
+            self.relations_of(&room.id, event.pdu.event_id(), None, Direction::Backward, RELATIONS_READ_MAX)?;
+        for (_, row) in newest.into_iter().rev() {
             if ignored(&row.sender) {
                 continue;
             }
@@ -184,9 +112,7 @@ impl Rooms {
                         Some(thread) => {
                             thread.count += 1;
                             thread.participated |= participated;
-                            if (latest.position, latest.order) > (thread.latest.position, thread.latest.order) {
-                                thread.latest = latest;
-                            }
+                            thread.latest = latest;
                         }
                         None => {
                             let participated = participated || event.pdu.sender() == viewer.user();
@@ -219,31 +145,23 @@ impl Rooms {
         direction: Direction,
         limit: usize,
     ) -> Result<Related> {
-        let depth = if query.recurse { RECURSION_DEPTH_MAX } else { 1 };
-        let mut rows = self.relation_rows(&viewer.room().id.clone(), target, depth)?;
+        let room = viewer.room().clone();
+        let (mut rows, depth) = match query.recurse {
+            true => (self.relations_within(&room.id, target, from, direction)?, Some(RECURSION_DEPTH_MAX)),
+            false => (self.relations_of(&room.id, target, from, direction, RELATIONS_READ_MAX)?, None),
+        };
+        let last = rows.last().map(|(place, _)| place.past(direction));
+        let more = last.filter(|_| !query.recurse && rows.len() >= RELATIONS_READ_MAX);
         rows.retain(|(_, row)| {
             query.rel_type.as_ref().is_none_or(|wanted| *wanted == row.rel_type)
                 && query.event_type.as_ref().is_none_or(|wanted| *wanted == row.event_type)
         });
-        rows.sort_unstable_by_key(|(position, _)| *position);
-        if direction == Direction::Backward {
-            rows.reverse();
-        }
-        let after_from = |position: Position| match (from, direction) {
-            (None, _) => true,
-            (Some(from), Direction::Forward) => position > from.position,
-            (Some(from), Direction::Backward) => position <= from.position,
-        };
-        let room = viewer.room().clone();
-        let mut events: Vec<Arc<Event>> = Vec::new();
-        for (position, row) in rows.into_iter().filter(|(position, _)| after_from(*position)) {
+        let (mut events, mut at): (Vec<Arc<Event>>, _) = (Vec::new(), from);
+        for (place, row) in rows {
             if events.len() >= limit {
-                let next = match direction {
-                    Direction::Forward => Position(position.0.saturating_sub(1)),
-                    Direction::Backward => position,
-                };
-                return Ok(Related { events, next: Some(Boundary::at(next)), depth: query.recurse.then_some(depth) });
+                return Ok(Related { events, next: at, depth });
             }
+            at = Some(place.past(direction));
             if let Some(event) = self.inner.event(&room, &row.event_id)?
                 && event.redacted_by.is_none()
                 && viewer.sees(&event)?
@@ -251,21 +169,59 @@ impl Rooms {
                 events.push(event);
             }
         }
-        Ok(Related { events, next: None, depth: query.recurse.then_some(depth) })
+        Ok(Related { events, next: more, depth })
     }
 
-    fn relation_rows(&self, room: &RoomId, target: &EventId, depth: usize) -> Result<Vec<(Position, RelationRow)>> {
-        let mut found: Vec<(Position, RelationRow)> = Vec::new();
+    /// What relates to an event, from a place of the timeline on, in a direction.
+    fn relations_of(
+        &self,
+        room: &RoomId,
+        target: &EventId,
+        from: Option<Boundary>,
+        direction: Direction,
+        limit: usize,
+    ) -> Result<Vec<(Boundary, RelationRow)>> {
+        let scan = self.inner.scope.scan(&RELATIONS, (room, target)).limit(limit);
+        let key = |from: Boundary| (room, target, from.position, from.order);
+        let scan = match (direction, from) {
+            (Direction::Forward, None) => scan,
+            (Direction::Forward, Some(from)) => scan.after(key(from)),
+            (Direction::Backward, None) => scan.backward(),
+            (Direction::Backward, Some(from)) => scan.through(key(from)).backward(),
+        };
+        let rows = scan.rows()?.into_iter();
+        Ok(rows.map(|((_, _, position, order), row)| (Boundary { position, order }, row)).collect())
+    }
+
+    /// The same, with what relates to that, and so on. What an event relates to may stand anywhere, so that all is read for each
+    /// page: of too much, the newest.
+    fn relations_within(
+        &self,
+        room: &RoomId,
+        target: &EventId,
+        from: Option<Boundary>,
+        direction: Direction,
+    ) -> Result<Vec<(Boundary, RelationRow)>> {
+        let mut found: Vec<(Boundary, RelationRow)> = Vec::new();
         let mut targets = vec![target.to_owned()];
-        for _ in 0..depth {
+        for _ in 0..RECURSION_DEPTH_MAX {
             let mut next = Vec::new();
             for target in targets {
-                let room_left = RELATIONS_READ_MAX.saturating_sub(found.len());
-                let rows = self.inner.scope.scan(&RELATIONS, (room, target.as_ref())).limit(room_left).rows()?;
+                let left = RELATIONS_READ_MAX.saturating_sub(found.len());
+                let rows = self.relations_of(room, &target, None, Direction::Backward, left)?;
                 next.extend(rows.iter().map(|(_, row)| row.event_id.clone()));
-                found.extend(rows.into_iter().map(|((_, _, position), row)| (position, row)));
+                found.extend(rows);
             }
             targets = next;
+        }
+        found.sort_unstable_by_key(|(place, _)| *place);
+        found.retain(|(place, _)| match (from, direction) {
+            (None, _) => true,
+            (Some(from), Direction::Forward) => *place > from,
+            (Some(from), Direction::Backward) => *place <= from,
+        });
+        if direction == Direction::Backward {
+            found.reverse();
         }
         Ok(found)
     }
@@ -279,14 +235,15 @@ impl Rooms {
         participated: bool,
     ) -> Result<Related> {
         let room = viewer.room().clone();
-        let mut rows = self.inner.scope.scan(&THREADS, (room.id.as_ref(),)).rows()?;
-        rows.sort_unstable_by_key(|(_, row)| std::cmp::Reverse(row.position));
+        let rows = self.inner.scope.scan(&THREADS, (room.id.as_ref(),)).rows()?.into_iter();
+        let place = |row: Stamped<ThreadRow>| Boundary { position: row.position, order: row.value.order };
+        let mut threads: Vec<(Boundary, OwnedEventId)> = rows.map(|((_, root), row)| (place(row), root)).collect();
+        threads.retain(|(place, _)| from.is_none_or(|from| *place <= from));
+        threads.sort_unstable_by_key(|(place, _)| std::cmp::Reverse(*place));
         let mut events: Vec<Arc<Event>> = Vec::new();
-        for ((_, root), row) in
-            rows.into_iter().filter(|(_, row)| from.is_none_or(|from| row.position <= from.position))
-        {
+        for (place, root) in threads {
             if events.len() >= limit {
-                return Ok(Related { events, next: Some(Boundary::at(row.position)), depth: None });
+                return Ok(Related { events, next: Some(place), depth: None });
             }
             let Some(event) = self.inner.event(&room, &root)? else { continue };
             if !viewer.sees(&event)? {

@@ -38,6 +38,9 @@ pub(crate) const SERVER_ROOMS: Table<(OwnedServerName, OwnedRoomId), ()> =
 /// Redactions that came before what they redact: (room, target) → redaction.
 pub(crate) const EARLY_REDACTIONS: Table<(OwnedRoomId, OwnedEventId), OwnedEventIdRow> =
     Table::new(0x011a, "early_redactions", Space::Index);
+/// Rooms that are being come in to by way of another server, with the state whose indexes are being written: [`STATE_NOW`] and
+/// [`MEMBERS`] are as that state has it or as the room's own has it, until the join is committed.
+pub(crate) const INDEXED_AHEAD: Table<(OwnedRoomId,), RootRow> = Table::new(0x0130, "indexed_ahead", Space::Index);
 /// Nodes of state trees by the hash of their content.
 pub(crate) const STATE_NODES: Table<([u8; 32],), Node> = Table::new(0x0105, "state_nodes", Space::Node);
 /// The current state of rooms: (room, type, state key) → event.
@@ -61,14 +64,15 @@ pub(crate) const OUTSIDE: Table<(OwnedUserId, OwnedRoomId), OutsideRow> = Table:
 /// What a client's transaction made: (user, device, room, transaction) → event.
 pub(crate) const TRANSACTIONS: Table<(OwnedUserId, OwnedDeviceId, OwnedRoomId, OwnedTransactionId), OwnedEventIdRow> =
     Table::new(0x010a, "transactions", Space::Index);
-/// Which events relate to an event, in the order in which they came.
-pub(crate) const RELATIONS: Table<(OwnedRoomId, OwnedEventId, Position), RelationRow> =
+/// Which events relate to an event, each by its place in [`TIMELINE`].
+pub(crate) const RELATIONS: Table<(OwnedRoomId, OwnedEventId, Position, u32), RelationRow> =
     Table::new(0x010b, "relations", Space::Index);
-/// Events that something related to once, with the position of the last of them: most events have no row, which a look at
-/// one key tells sooner than a scan of [`RELATIONS`].
-pub(crate) const RELATED: Table<(OwnedRoomId, OwnedEventId), Stamped<()>> = Table::new(0x0113, "related", Space::Index);
-/// The roots of threads, with the position of the thread's last event.
-pub(crate) const THREADS: Table<(OwnedRoomId, OwnedEventId), Stamped<()>> = Table::new(0x010c, "threads", Space::Index);
+/// Events that something related to once: most events have no row, which a look at one key tells sooner than a scan of
+/// [`RELATIONS`].
+pub(crate) const RELATED: Table<(OwnedRoomId, OwnedEventId), ()> = Table::new(0x0113, "related", Space::Index);
+/// The roots of threads, with the place in [`TIMELINE`] of the thread's last event.
+pub(crate) const THREADS: Table<(OwnedRoomId, OwnedEventId), Stamped<ThreadRow>> =
+    Table::new(0x010c, "threads", Space::Index);
 pub(crate) const ALIASES: Table<(OwnedRoomAliasId,), AliasRow> = Table::new(0x010d, "aliases", Space::Index);
 pub(crate) const ROOM_ALIASES: Table<(OwnedRoomId, OwnedRoomAliasId), ()> =
     Table::new(0x010e, "room_aliases", Space::Index);
@@ -206,6 +210,12 @@ pub(crate) struct RelationRow {
     pub(crate) key: Option<String>,
 }
 
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct ThreadRow {
+    /// The last part of its last event's key in [`TIMELINE`].
+    pub(crate) order: u32,
+}
+
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct AliasRow {
     pub(crate) room_id: OwnedRoomId,
@@ -237,6 +247,7 @@ store::record! {
     MemberRow: 1;
     UserRoom: 1;
     RelationRow: 1;
+    ThreadRow: 1;
     AliasRow: 1;
     ReceiptRow: 1;
     ReceiptKey: 1;

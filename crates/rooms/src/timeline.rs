@@ -27,7 +27,7 @@ const GAPS_MAX: usize = 100;
 pub struct Boundary {
     pub position: Position,
     /// Among history that was fetched for the position; the highest when all of it lies before.
-    order: u32,
+    pub(crate) order: u32,
 }
 
 impl Boundary {
@@ -42,6 +42,14 @@ impl Boundary {
 
     pub fn just_before(event: &Event) -> Self {
         Self::before(event.position, event.order)
+    }
+
+    /// Where to go on, in a direction, after what stands here.
+    pub(crate) fn past(self, direction: Direction) -> Self {
+        match direction {
+            Direction::Forward => self,
+            Direction::Backward => Self::before(self.position, self.order),
+        }
     }
 
     /// Behind a gap that opens here: past what is missing, if that cannot be had.
@@ -131,8 +139,7 @@ impl Stretch<'_> {
             // Fetched history is left out in one step, however long it is.
             (Direction::Forward, true) => Boundary::at(position),
             (Direction::Backward, true) => Boundary { position, order: 0 },
-            (Direction::Forward, false) => Boundary { position, order },
-            (Direction::Backward, false) => Boundary::before(position, order),
+            (direction, false) => Boundary { position, order }.past(direction),
         }
     }
 

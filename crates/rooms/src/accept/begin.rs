@@ -3,24 +3,20 @@
 use std::{collections::HashMap, sync::Arc};
 
 use events::Pdu;
-use kernel::id::{OwnedEventId, RoomId};
+use kernel::id::OwnedEventId;
 use store::Stamp;
 
 use super::{
     Unit,
+    ahead::{is_large, is_membership_of},
     indexes::{index, unindex},
     member_of,
 };
 use crate::{
-    Error, MemberChange, Membership, Result, Rooms,
+    MemberChange, Membership, Result,
     state::{Difference, Entry, Root},
-    tables::{MEMBERS, ROOMS, RoomRow, RootRow, STATE_LOG, STATE_NOW, USER_ROOMS},
+    tables::{INDEXED_AHEAD, ROOMS, RoomRow, RootRow, STATE_LOG, USER_ROOMS},
 };
-
-/// Pieces of state that are indexed in the commit that lets the user in; more are indexed before it.
-const AT_ONCE_MAX: usize = 10_000;
-/// Pieces of state that one commit indexes ahead.
-const AHEAD: usize = 5_000;
 
 pub(crate) type Told = HashMap<OwnedEventId, Arc<Pdu>>;
 
@@ -34,9 +30,12 @@ impl Unit<'_> {
 
     /// Makes a state the room's, at a position of its own before that of the join which follows: what a first sync shows as
     /// the state before the timeline. The state and its events, `told`, are on disk; `changes` is how it differs from the state
-    /// before.
+    /// before; if it is large, it was indexed ahead, but for the users of this server.
     pub(crate) fn begin_with(&mut self, state: Root, changes: Vec<Difference>, told: Told) -> Result<()> {
-        let at_once = changes.len() <= AT_ONCE_MAX;
+        let ahead = is_large(&changes);
+        if ahead {
+            self.batch.delete(&INDEXED_AHEAD, (self.room.id.as_ref(),));
+        }
         let stamp = self.batch.stamp();
         self.batch.put(&STATE_LOG, (self.room.id.as_ref(), stamp), &RootRow(state));
         self.head.state = state;
@@ -45,9 +44,9 @@ impl Unit<'_> {
         let mut members = Vec::new();
         for Difference { old, new } in changes {
             let member = match (old, new) {
-                (old, Some(new)) => self.begin_piece(old, &new, at_once, stamp)?,
+                (old, Some(new)) => self.begin_piece(old, &new, ahead, stamp)?,
                 (Some(old), None) => {
-                    if at_once {
+                    if !ahead || is_membership_of(&self.inner.server_name, &old) {
                         unindex(&mut self.batch, &self.room.id, &old);
                     }
                     self.unfollow(&old, stamp)?
@@ -64,11 +63,11 @@ impl Unit<'_> {
         &mut self,
         old: Option<Entry>,
         new: &Entry,
-        at_once: bool,
+        ahead: bool,
         stamp: Stamp,
     ) -> Result<Option<MemberChange>> {
         let member = (new.event_type == "m.room.member").then(|| self.event(&new.event_id)).transpose()?;
-        if at_once {
+        if !ahead || is_membership_of(&self.inner.server_name, new) {
             index(&mut self.batch, &self.room.id, new, member.as_deref());
         }
         let Some((pdu, (user, membership))) = member.and_then(|pdu| Some((pdu.clone(), member_of(&pdu)?))) else {
@@ -83,53 +82,5 @@ impl Unit<'_> {
             }
         }
         self.follow_membership(&pdu, old.as_ref().map(|old| old.event_id.as_ref()), stamp)
-    }
-}
-
-impl Rooms {
-    /// Indexes a state that is too large for one commit, before the room becomes it. Nobody is in the room yet, so that
-    /// nobody sees it half done; what an attempt that failed left is overwritten.
-    pub(crate) async fn index_ahead(&self, room: &RoomId, changes: &[Difference], told: &Told) -> Result<()> {
-        if changes.len() <= AT_ONCE_MAX {
-            return Ok(());
-        }
-        for some in changes.chunks(AHEAD) {
-            let mut batch = self.inner.scope.batch();
-            for Difference { old, new } in some {
-                match (old, new) {
-                    (_, Some(new)) => {
-                        let member = told.get(&new.event_id).filter(|pdu| pdu.kind() == "m.room.member");
-                        index(&mut batch, room, new, member.map(AsRef::as_ref));
-                    }
-                    (Some(old), None) => unindex(&mut batch, room, old),
-                    (None, None) => {}
-                }
-            }
-            self.inner.scope.commit(batch).await?;
-            tracing::info!(%room, of = changes.len(), "a large state is being indexed");
-        }
-        Ok(())
-    }
-
-    /// Takes away what an attempt to come in that was cut short left in the indexes of a room that is not here.
-    pub(crate) async fn sweep_indexes(&self, room: &RoomId) -> Result<()> {
-        if self.inner.scope.has(&ROOMS, (room,))? {
-            return Err(Error::Damaged(format!("the indexes of {room} are in use")));
-        }
-        loop {
-            let state = self.inner.scope.scan(&STATE_NOW, (room,)).limit(AHEAD).keys()?;
-            let members = self.inner.scope.scan(&MEMBERS, (room,)).limit(AHEAD).keys()?;
-            if state.is_empty() && members.is_empty() {
-                return Ok(());
-            }
-            let mut batch = self.inner.scope.batch();
-            for (_, event_type, state_key) in &state {
-                batch.delete(&STATE_NOW, (room, event_type.as_str(), state_key.as_str()));
-            }
-            for (_, user) in &members {
-                batch.delete(&MEMBERS, (room, user.as_ref()));
-            }
-            self.inner.scope.commit(batch).await?;
-        }
     }
 }

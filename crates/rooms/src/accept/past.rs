@@ -1,6 +1,9 @@
 //! History that was fetched later takes its place in the timeline. The room's end and its state stay what they are.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{
+    collections::{HashMap, HashSet},
+    sync::Arc,
+};
 
 use events::Pdu;
 use kernel::{Position, id::OwnedEventId};
@@ -8,7 +11,7 @@ use store::Stamped;
 
 use super::Unit;
 use crate::{
-    Change, Result, TOPIC, Verdict,
+    Boundary, Change, Result, TOPIC, Verdict,
     state::Root,
     tables::{BY_TIME, EARLY_REDACTIONS, EVENTS, EventRow, GAPS, GapRow, OwnedEventIdRow, TIMELINE},
 };
@@ -25,6 +28,15 @@ pub(crate) struct Past {
 /// A redaction that is older than what is here, and the state in which it was sent.
 type Redaction = (Arc<Pdu>, Root);
 
+/// What the events of one unit leave for those that are put in after them, which are older.
+#[derive(Default)]
+struct Newer {
+    /// Redactions, by what they redact.
+    redactions: HashMap<OwnedEventId, Redaction>,
+    /// The roots of threads whose last event may be among them.
+    threads: HashSet<OwnedEventId>,
+}
+
 impl Unit<'_> {
     /// Puts events into the timeline at the gap, given newest first, before what was put there earlier; `missing` is what
     /// came before them. The commit fails with a conflict if the gap is no longer as it was `found`.
@@ -37,7 +49,7 @@ impl Unit<'_> {
     ) -> Result<()> {
         let room = self.room.id.clone();
         let mut row = GapRow { missing, fetched: found.fetched };
-        let (mut events, mut redactions) = (Vec::new(), HashMap::new());
+        let (mut events, mut newer) = (Vec::new(), Newer::default());
         for one in past {
             let key = (room.as_ref(), one.pdu.event_id());
             let known = self.inner.scope.get(&EVENTS, key)?;
@@ -49,14 +61,15 @@ impl Unit<'_> {
             self.batch.expect(&EVENTS, key, known.as_ref());
             events.push(one.pdu.event_id().to_owned());
             if verdict == Verdict::Accepted {
-                self.put_past(gap, u32::MAX.saturating_sub(row.fetched), one, &mut redactions)?;
+                let place = Boundary { position: gap, order: u32::MAX.saturating_sub(row.fetched) };
+                self.put_past(place, one, &mut newer)?;
                 row.fetched += 1;
             } else {
                 let json = one.pdu.json().to_owned();
                 self.put_past_row(gap, 0, &one, EventRow { verdict, ..row_of(&one, json) });
             }
         }
-        for (target, (redaction, _)) in redactions {
+        for (target, (redaction, _)) in newer.redactions {
             let row = OwnedEventIdRow(redaction.event_id().to_owned());
             self.batch.put(&EARLY_REDACTIONS, (room.as_ref(), target.as_ref()), &row);
         }
@@ -69,35 +82,30 @@ impl Unit<'_> {
         Ok(())
     }
 
-    fn put_past(
-        &mut self,
-        gap: Position,
-        order: u32,
-        one: Past,
-        redactions: &mut HashMap<OwnedEventId, Redaction>,
-    ) -> Result<()> {
+    fn put_past(&mut self, place: Boundary, one: Past, newer: &mut Newer) -> Result<()> {
         let pdu = Arc::new(one.pdu.clone());
         let (room, id) = (self.room.id.clone(), pdu.event_id().to_owned());
-        let redacted_by = match redactions.remove(&id) {
+        let redacted_by = match newer.redactions.remove(&id) {
             Some((redaction, state)) if self.may_redact(&redaction, &pdu, state)? => {
                 Some(redaction.event_id().to_owned())
             }
             _ => self.early_redaction(&pdu)?,
         };
         if let Some(target) = self.redact_past(&pdu, one.state_before)? {
-            redactions.entry(target).or_insert((pdu.clone(), one.state_before));
+            newer.redactions.entry(target).or_insert((pdu.clone(), one.state_before));
         }
         let json = match &redacted_by {
             Some(_) => events::redact(&pdu, self.room.version)?.into_json(),
             None => {
-                crate::relations::index_past(self, &pdu, gap)?;
+                crate::relations::index_past(self, &pdu, place, &mut newer.threads)?;
                 pdu.json().to_owned()
             }
         };
         let replaces = self.replaced(&pdu, one.state_before)?;
+        let Boundary { position, order } = place;
         let row = EventRow { order, redacted_by, replaces, ..row_of(&one, json) };
-        self.put_past_row(gap, order, &one, row);
-        self.batch.put(&TIMELINE, (room.as_ref(), gap, order), &OwnedEventIdRow(id.clone()));
+        self.put_past_row(position, order, &one, row);
+        self.batch.put(&TIMELINE, (room.as_ref(), position, order), &OwnedEventIdRow(id.clone()));
         self.batch.put(&BY_TIME, (room.as_ref(), pdu.origin_server_ts(), id.as_ref()), &());
         Ok(())
     }

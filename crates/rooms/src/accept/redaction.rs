@@ -8,7 +8,7 @@ use store::Stamped;
 
 use super::Unit;
 use crate::{
-    Error, Result,
+    Change, Error, Result, TOPIC,
     event::Event,
     state::Root,
     tables::{EARLY_REDACTIONS, EVENTS, EventRow, OwnedEventIdRow},
@@ -31,7 +31,15 @@ impl Unit<'_> {
     pub(super) fn redact_past(&mut self, pdu: &Pdu, state: Root) -> Result<Option<OwnedEventId>> {
         let Some(target) = target_of(pdu) else { return Ok(None) };
         match self.inner.event(&self.room, target)?.filter(|event| !event.verdict.is_outlier()) {
-            Some(event) => self.prune(&event, pdu, state).map(|_| None),
+            Some(event) => {
+                if self.prune(&event, pdu, state)? {
+                    // No event of the feed names it: whoever has it in memory must hear of it.
+                    let stamp = self.batch.stamp();
+                    let change = Change::Known { room: self.room.id.clone(), events: vec![target.to_owned()] };
+                    self.batch.announce(TOPIC, stamp, &change);
+                }
+                Ok(None)
+            }
             None => Ok(Some(target.to_owned())),
         }
     }
@@ -44,7 +52,7 @@ impl Unit<'_> {
         let row = event_row(event, pruned.into_json(), Some(redaction.event_id().to_owned()));
         let row = Stamped { position: event.position, value: row };
         self.batch.put(&EVENTS, (self.room.id.as_ref(), event.pdu.event_id()), &row);
-        crate::relations::forget(self, event)?;
+        crate::relations::forget(self, event);
         Ok(true)
     }
 

@@ -6,7 +6,7 @@ use events::{MembershipTemplate, RoomVersion};
 use kernel::id::{OwnedServerName, RoomId, ServerName};
 use serde_json::{Map, Value};
 
-use super::ways::Refusals;
+use super::{progress::Progress, ways::Refusals};
 use crate::{
     Actor, Error, Handshake, Membership, RemoteError, Result, Rooms, Verdict, compose::put_name,
     membership::membership_content, remote::versions, room::Room, tables::HeadRow,
@@ -85,10 +85,13 @@ impl Rooms {
         if let Here::Joined = self.join_here(actor, room, &content).await? {
             return Ok(());
         }
-        let mut refusals = Refusals::default();
+        let (mut refusals, mut progress) = (Refusals::default(), Progress::begin(room));
         for server in ways {
-            match self.join_through(&server, actor, room, &content).await {
-                Ok(()) => return Ok(()),
+            match self.join_through(&server, actor, room, &content, &mut progress).await {
+                Ok(()) => {
+                    progress.finish();
+                    return Ok(());
+                }
                 Err(error) => refusals.add(&server, room, error)?,
             }
         }
@@ -101,6 +104,7 @@ impl Rooms {
         actor: &Actor,
         id: &RoomId,
         content: &Map<String, Value>,
+        progress: &mut Progress,
     ) -> Result<()> {
         let remote = &self.inner.remote;
         let offered = remote.template(server, Handshake::Join, id, &actor.user, &versions()).await?;
@@ -127,7 +131,7 @@ impl Rooms {
                 _ => Err(Error::Denied("The room does not allow it".to_owned())),
             };
         }
-        self.come_in(server, room, join, answer).await
+        self.come_in(server, room, join, answer, progress).await
     }
 
     /// The room, also if this server has never been in it: then it is known to nobody yet.

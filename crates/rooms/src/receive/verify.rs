@@ -1,6 +1,9 @@
 //! Whether events are what their senders' servers made: format, room, signatures and hashes, many at a time.
 
-use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
+use std::{
+    collections::{BTreeSet, HashMap, HashSet, VecDeque},
+    sync::Arc,
+};
 
 use events::{CanonicalJsonObject, KEYS_PER_SIGNER_MAX, Pdu, PublicKeys, RoomVersion, Verified};
 use kernel::{
@@ -43,26 +46,15 @@ impl Rooms {
     /// Reads and verifies events of a room, each answer in its event's place. An event whose content was changed on the way
     /// comes back redacted, as the specification has it.
     pub(crate) async fn verify(&self, room: &RoomId, version: RoomVersion, pdus: Vec<String>) -> Vec<Outcome> {
-        let read: Vec<std::result::Result<Unverified, Error>> =
-            pdus.iter().map(|json| read(json, room, version)).collect();
-        let keys = self.keys_of(read.iter().flatten()).await;
-        if read.len() <= AT_HAND_MAX {
+        if pdus.len() <= AT_HAND_MAX {
+            let read: Vec<_> = pdus.iter().map(|json| read(json, room, version)).collect();
+            let keys = self.keys_of(read.iter().flatten()).await;
             return read.into_iter().map(|event| check(event, &keys, version)).collect();
         }
-        let keys = std::sync::Arc::new(keys);
-        let mut slices = VecDeque::new();
-        let mut read = read.into_iter().peekable();
-        while read.peek().is_some() {
-            let (slice, keys): (Vec<_>, _) = (read.by_ref().take(SLICE).collect(), keys.clone());
-            slices.push_back(tokio::task::spawn_blocking(move || -> Vec<Outcome> {
-                slice.into_iter().map(|event| check(event, &keys, version)).collect()
-            }));
-        }
-        let mut outcomes = Vec::new();
-        while let Some(slice) = slices.pop_front() {
-            outcomes.extend(slice.await.unwrap_or_default());
-        }
-        outcomes
+        let of = room.to_owned();
+        let read = in_slices(pdus, move |json| read(&json, &of, version)).await;
+        let keys = self.keys_of(read.iter().flatten()).await;
+        in_slices(read, move |event| check(event, &keys, version)).await
     }
 
     /// The events among these that verify; the others are logged.
@@ -158,6 +150,27 @@ fn check(event: std::result::Result<Unverified, Error>, keys: &Keys, version: Ro
         Verified::All => Ok(pdu),
         Verified::Redacted => events::redact(&pdu, version).map_err(failed),
     }
+}
+
+/// Computes on threads for that, a slice on each; the answers stand in the order of the items.
+async fn in_slices<T: Send + 'static, U: Send + 'static>(
+    items: Vec<T>,
+    compute: impl Fn(T) -> U + Send + Sync + 'static,
+) -> Vec<U> {
+    let compute = Arc::new(compute);
+    let mut slices = VecDeque::new();
+    let mut items = items.into_iter().peekable();
+    while items.peek().is_some() {
+        let (slice, compute): (Vec<T>, _) = (items.by_ref().take(SLICE).collect(), compute.clone());
+        slices.push_back(tokio::task::spawn_blocking(move || -> Vec<U> {
+            slice.into_iter().map(|item| compute(item)).collect()
+        }));
+    }
+    let mut computed = Vec::new();
+    while let Some(slice) = slices.pop_front() {
+        computed.extend(slice.await.unwrap_or_default());
+    }
+    computed
 }
 
 /// Puts events so that each stands behind those of them that it cites, and each once.

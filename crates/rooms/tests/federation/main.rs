@@ -7,5 +7,6 @@ mod hostile_asking;
 mod invites;
 mod joins;
 mod knocks;
+mod large;
 mod restricted;
 mod wire;

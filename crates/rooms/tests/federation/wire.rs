@@ -24,7 +24,7 @@ use rooms::{
     StateIds,
 };
 use serde_json::{Value, json, value::to_raw_value};
-use store::{Direction, Scope, Store, feed::Announcements, memory::Memory};
+use store::{Direction, Kv, Scope, Store, feed::Announcements, memory::Memory};
 use tokio::sync::broadcast::{Receiver, error::TryRecvError};
 
 /// Rounds of delivery before a test is taken to be caught in a loop.
@@ -94,9 +94,14 @@ pub(crate) struct Town {
 impl Network {
     /// Opens a town and plugs it in.
     pub(crate) fn town(&self, name: &str) -> Town {
+        self.town_on(name, Memory::new())
+    }
+
+    /// The same, upon an engine which may have seen it before.
+    pub(crate) fn town_on(&self, name: &str, engine: impl Kv) -> Town {
         let name = OwnedServerName::try_from(name).unwrap();
         let seed = name.as_str().bytes().map(u64::from).sum();
-        let store = Store::open(Memory::new()).unwrap();
+        let store = Store::open(engine).unwrap();
         let scope = Scope::new(&store, kernel::TenantId(1)).unwrap();
         let secret = Signer::generate_secret(&SeededRandom::new(seed));
         let signer = Arc::new(Signer::from_secret(name.clone(), "a", &secret).unwrap());

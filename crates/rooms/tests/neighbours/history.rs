@@ -15,7 +15,7 @@ const METZ: &str = "metz.example";
 const LYON: &str = "lyon.example";
 
 /// A room of Anne's in which Bob of Lyon may set the topic, up to his join.
-async fn shared_room(
+pub(crate) async fn shared_room(
     town: &Town,
     lyon: &Neighbour<'_>,
     anne: &Actor,
@@ -39,7 +39,7 @@ impl Town {
     }
 
     /// What one reads from the room's end to its beginning, newest first.
-    async fn read_back(&self, room: &RoomId, reader: &Actor, limit: usize) -> Vec<OwnedEventId> {
+    pub(crate) async fn read_back(&self, room: &RoomId, reader: &Actor, limit: usize) -> Vec<OwnedEventId> {
         let (mut read, mut from) = (Vec::new(), Boundary::at(self.rooms.position()));
         for _ in 0..100 {
             let mut viewer = self.rooms.viewer(room, &reader.user).unwrap();
@@ -170,6 +170,7 @@ async fn redactions_reach_the_past_wherever_they_are() {
     let lyon = Neighbour::of(&town, LYON);
     let anne = town.actor("anne");
     let (room, bob, join) = shared_room(&town, &lyon, &anne, "11").await;
+    let read_before = town.event(&room, &anne.user, join.prev_events().first().unwrap());
     let mut chain = Chain::after(&town, &join);
     let redact = |target: &Pdu| ("m.room.redaction", None, json!({ "redacts": target.event_id() }));
     let secrets: Vec<Pdu> = (0..3).map(|n| chain.say(&lyon, &bob, &format!("secret {n}"))).collect();
@@ -177,7 +178,8 @@ async fn redactions_reach_the_past_wherever_they_are() {
     for n in 0..110 {
         chain.say(&lyon, &bob, &n.to_string());
     }
-    // Of an older page, of the same page, by one who has no power over others, and, as news, of the past.
+    // Of what was here before, of an older page, of the same page, by one who has no power over others, and, as news, of the past.
+    chain.add(&lyon, &bob, redact(&read_before.pdu));
     chain.add(&lyon, &bob, redact(&secrets[0]));
     let recent = chain.say(&lyon, &bob, "secret 3");
     chain.add(&lyon, &bob, redact(&recent));
@@ -198,8 +200,9 @@ async fn redactions_reach_the_past_wherever_they_are() {
     let all = shown.concat();
     assert!(!all.contains("secret 0") && !all.contains("secret 1") && !all.contains("secret 3"));
     assert!(all.contains("secret 2") && all.contains(r#""body":"open""#));
-    let pruned = town.event(&room, &anne.user, secrets[0].event_id());
-    assert!(pruned.redacted_by.is_some());
+    for pruned in [&secrets[0], &*read_before.pdu] {
+        assert!(town.event(&room, &anne.user, pruned.event_id()).redacted_by.is_some());
+    }
     assert!(town.event(&room, &anne.user, open.event_id()).redacted_by.is_none());
 }
 

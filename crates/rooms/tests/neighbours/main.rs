@@ -4,6 +4,7 @@ mod chain;
 mod ends;
 mod history;
 mod neighbour;
+mod relations;
 mod served;
 mod spaces;
 mod town;

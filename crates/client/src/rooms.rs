@@ -96,7 +96,7 @@ fn reading(routes: &mut web::Routes<Town>) {
 
 fn directory(routes: &mut web::Routes<Town>) {
     routes.active(aliases::create);
-    routes.public(aliases::resolve);
+    routes.optional(aliases::resolve);
     routes.active(aliases::delete);
     routes.user(aliases::list);
     routes.public(directory::visibility);

@@ -274,6 +274,11 @@ impl<'a> Unit<'a> {
         event.map(|event| event.pdu.clone()).ok_or_else(|| Error::Damaged(format!("event {id} is missing")))
     }
 
+    /// Whether other servers have members in the room.
+    pub(crate) fn is_shared(&self) -> bool {
+        self.servers.keys().any(|server| *server != self.inner.server_name)
+    }
+
     /// Whether the rules allow the event on the room's end.
     pub(crate) fn authorise(&self, pdu: &Pdu) -> Result<()> {
         let failure = RefCell::new(None);

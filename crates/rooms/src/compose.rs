@@ -157,10 +157,13 @@ fn check_encryption(unit: &Unit<'_>, content: &RawValue) -> Result<()> {
     }
 }
 
-/// A redaction names an event of this room; one's own, or one has the power.
+/// A redaction names an event of this room; one's own, or one has the power. Of a room that other servers are in too, not
+/// every event is here: theirs is the judgement then, and ours when it comes.
 fn check_redaction(unit: &Unit<'_>, actor: &Actor, event: &NewEvent) -> Result<()> {
     let target = event.redacts.as_ref().ok_or_else(|| Error::Invalid("Which event is to be redacted?".to_owned()))?;
-    let target = unit.inner.event(&unit.room, target)?.ok_or(Error::NoSuchEvent)?;
+    let Some(target) = unit.inner.event(&unit.room, target)? else {
+        return if unit.is_shared() { Ok(()) } else { Err(Error::NoSuchEvent) };
+    };
     if target.pdu.kind() == "m.room.create" {
         return Err(Error::Denied("The creation of a room cannot be redacted".to_owned()));
     }

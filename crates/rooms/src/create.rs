@@ -253,15 +253,16 @@ impl Unit<'_> {
 
     /// Join rules, history visibility and guest access of the preset, but for what the initial state sets itself.
     fn apply_preset(&mut self, creator: &Actor, preset: Preset, initial: &[NewEvent]) -> Result<()> {
+        // Without the event guests are kept out, as the preset for public rooms has it.
         let (join_rule, guest_access) = match preset {
-            Preset::PublicChat => ("public", "forbidden"),
-            Preset::PrivateChat | Preset::TrustedPrivateChat => ("invite", "can_join"),
+            Preset::PublicChat => ("public", None),
+            Preset::PrivateChat | Preset::TrustedPrivateChat => ("invite", Some("can_join")),
         };
-        let events = [
+        let mut events = vec![
             ("m.room.join_rules", json!({ "join_rule": join_rule })),
             ("m.room.history_visibility", json!({ "history_visibility": "shared" })),
-            ("m.room.guest_access", json!({ "guest_access": guest_access })),
         ];
+        events.extend(guest_access.map(|access| ("m.room.guest_access", json!({ "guest_access": access }))));
         for (event_type, content) in events {
             let set_later = |e: &NewEvent| e.event_type == event_type && e.state_key.as_deref() == Some("");
             if !initial.iter().any(set_later) {

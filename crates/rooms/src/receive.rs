@@ -143,8 +143,9 @@ impl Rooms {
         if let Some(known) = self.decided(room, pdu.event_id())? {
             return Ok(known);
         }
-        self.ensure_auth_events(origin, room, &pdu).await?;
+        // First, for where it bridges a gap it brings the authorization too.
         let before = self.state_before(origin, room, &pdu).await?;
+        self.ensure_auth_events(origin, room, &pdu).await?;
         self.place(room, pdu, before, None).await
     }
 

@@ -32,9 +32,17 @@ pub(super) async fn create(
     }
 }
 
-pub(super) async fn resolve(town: Arc<Town>, ask: get_alias::v3::Request) -> Result<get_alias::v3::Response> {
-    let room = town.rooms.resolve_alias(&ask.room_alias)?.ok_or(rooms::Error::NoSuchAlias)?;
-    Ok(get_alias::v3::Response::new(room, vec![town.server_name.clone()]))
+/// Anybody may ask for an alias of this server; other servers are asked only for those who are signed in.
+pub(super) async fn resolve(
+    town: Arc<Town>,
+    caller: Option<Caller>,
+    ask: get_alias::v3::Request,
+) -> Result<get_alias::v3::Response> {
+    if caller.is_none() && ask.room_alias.server_name() != town.server_name {
+        return Err(Error::missing_token());
+    }
+    let (room, servers) = town.rooms.resolve_alias_anywhere(&ask.room_alias).await?;
+    Ok(get_alias::v3::Response::new(room, servers))
 }
 
 pub(super) async fn delete(

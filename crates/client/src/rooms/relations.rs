@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use kernel::id::{EventId, RoomId};
-use rooms::RelationQuery;
+use rooms::{Boundary, RelationQuery};
 use ruma_client_api::relations::{
     get_relating_events as of_any, get_relating_events_with_rel_type as of_rel_type,
     get_relating_events_with_rel_type_and_event_type as of_both,
@@ -92,8 +92,8 @@ fn find(town: &Town, caller: &Caller, room: &RoomId, target: &EventId, paging: P
     let count = related.events.len();
     if let Some(to) = to {
         related.events.retain(|event| match paging.direction {
-            Direction::Forward => event.position <= to.position,
-            Direction::Backward => event.position > to.position,
+            Direction::Forward => Boundary::just_after(event) <= to,
+            Direction::Backward => Boundary::just_after(event) > to,
         });
     }
     // What lies beyond `to` was not asked for, so neither is a page after it.

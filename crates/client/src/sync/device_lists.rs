@@ -15,9 +15,12 @@ use crate::Town;
 pub(crate) fn device_lists(town: &Town, user: &UserId, since: Position, upto: Position) -> web::Result<DeviceLists> {
     let mut changed: HashSet<OwnedUserId> = HashSet::new();
     let mut gone: HashSet<OwnedUserId> = HashSet::new();
+    // Other servers learn of the user's devices by such a join: the user's other devices look whether they are what they know.
+    let mut met_others = false;
     for own in town.rooms.rooms_of(user)?.values() {
         let in_it = own.room.membership == Membership::Join;
         if own.position > since && own.position <= upto {
+            met_others |= in_it && town.rooms.servers(&own.room_id)?.len() > 1;
             // The user came or went: everybody there is new to them, or gone.
             let others = town.rooms.members(&own.room_id)?;
             let others = others.into_iter().filter(|member| member.membership == Membership::Join);
@@ -30,6 +33,9 @@ pub(crate) fn device_lists(town: &Town, user: &UserId, since: Position, upto: Po
         }
     }
     changed.remove(user);
+    if met_others {
+        changed.insert(user.to_owned());
+    }
     if town.sync.device_lists_touched(since) {
         for other in town.accounts.device_list_changes(since, upto)? {
             if other == user || town.rooms.share_a_room(user, &other)? {

@@ -4,6 +4,7 @@ use kernel::{
     Position,
     id::{OwnedUserId, ServerName, UserId},
 };
+use serde::Deserialize;
 use serde_json::{Value, json, value::RawValue};
 
 use super::{
@@ -114,7 +115,13 @@ impl Inner {
     ) -> Result<(), OutboundError> {
         match row {
             QueueRow::Event { room, event_id } => match self.rooms.pdu(&room, &event_id)? {
-                Some(pdu) => load.pdus.push(RawValue::from_string(pdu)?),
+                Some(pdu) => {
+                    // Whoever comes into a room is followed by servers there from then on (spec, "Device Management").
+                    if let Some(user) = joined(&pdu).filter(|user| self.is_ours(user)) {
+                        self.add_devices(server, &user, position, load)?;
+                    }
+                    load.pdus.push(RawValue::from_string(pdu)?);
+                }
                 None => tracing::warn!(%room, event = %event_id, "an event that waits to be sent is not there"),
             },
             QueueRow::Receipt { room, user } => {
@@ -175,6 +182,26 @@ impl Inner {
         load.told.push((user.to_owned(), upto));
         Ok(())
     }
+}
+
+/// Who comes into the room by this event, if anybody does.
+fn joined(pdu: &str) -> Option<OwnedUserId> {
+    #[derive(Deserialize)]
+    struct Member {
+        #[serde(rename = "type")]
+        kind: String,
+        state_key: Option<OwnedUserId>,
+        content: Content,
+    }
+    #[derive(Deserialize)]
+    struct Content {
+        membership: String,
+    }
+    if !pdu.contains(r#""m.room.member""#) {
+        return None;
+    }
+    let member: Member = serde_json::from_str(pdu).ok()?;
+    member.state_key.filter(|_| member.kind == "m.room.member" && member.content.membership == "join")
 }
 
 impl Transaction {

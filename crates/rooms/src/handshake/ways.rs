@@ -11,8 +11,8 @@ use crate::{Error, Membership, Result, Rooms, tables::USER_ROOMS};
 const ASKED_MAX: usize = 5;
 
 impl Rooms {
-    /// Those that the client names first, then those that `also` are known to help, the inviter's, those that were in the
-    /// room when this one last was, and the one that the room's id names.
+    /// Those that the client names first, then those that `also` are known to help, and the inviter's. Where the client names
+    /// none, those that were in the room when this one last was, and the one that the room's id names.
     pub(super) fn ways(
         &self,
         user: &UserId,
@@ -27,8 +27,10 @@ impl Rooms {
         {
             candidates.push(row.value.sender.server_name().to_owned());
         }
-        candidates.extend(room.server_name().map(ToOwned::to_owned));
-        candidates.extend(self.servers(room)?);
+        if via.is_empty() {
+            candidates.extend(room.server_name().map(ToOwned::to_owned));
+            candidates.extend(self.servers(room)?);
+        }
         let own: &ServerName = self.server_name();
         let mut ways: Vec<OwnedServerName> = Vec::new();
         for server in candidates {

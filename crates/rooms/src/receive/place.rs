@@ -78,13 +78,14 @@ impl Rooms {
         Ok((extremities, self.resolve(room, &roots, &fresh).await?))
     }
 
-    /// The events that this one follows, also behind those that were set aside.
+    /// The events that this one follows, also behind those that were set aside. Not behind outliers: what this server knew stays
+    /// an end of the room beside what another bridges a gap with, so that the state is resolved of both (hazard S3).
     fn followed(&self, room: &Room, pdu: &Pdu) -> Result<HashSet<OwnedEventId>> {
         let mut followed = HashSet::new();
         let mut waiting: Vec<OwnedEventId> = pdu.prev_events().to_vec();
         let mut set_aside = 0;
         while let Some(id) = waiting.pop() {
-            let Some(event) = self.inner.event(room, &id)? else { continue };
+            let Some(event) = self.inner.event(room, &id)?.filter(|event| !event.verdict.is_outlier()) else { continue };
             let is_new = followed.insert(id);
             if is_new && event.verdict != Verdict::Accepted && set_aside < SET_ASIDE_MAX {
                 set_aside += 1;

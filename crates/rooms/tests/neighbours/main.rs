@@ -1,5 +1,6 @@
 //! Rooms of a town with neighbours: other servers whose events come in, and that ask what they may read.
 
+mod bridging;
 mod chain;
 mod ends;
 mod history;

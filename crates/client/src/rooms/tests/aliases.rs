@@ -78,7 +78,7 @@ async fn the_directory_lists_what_was_put_in() {
     assert_eq!(found["chunk"], json!([expected]));
     let nothing = search(json!({ "filter": { "generic_search_term": "mairie" } })).await.ok();
     assert_eq!(nothing["chunk"], json!([]));
-    site.get(&bob, "/_matrix/client/v3/publicRooms?server=nancy.example").await.refused(404, "M_NOT_FOUND");
+    site.get(&bob, "/_matrix/client/v3/publicRooms?server=nancy.example").await.refused(403, "M_FORBIDDEN");
     site.ask(Method::GET, None, "/_matrix/client/v3/publicRooms", None).await.refused(401, "M_MISSING_TOKEN");
 }
 

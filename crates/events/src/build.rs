@@ -10,7 +10,7 @@ use ruma_common::serde::{Base64, base64::UrlSafe};
 use crate::{
     CanonicalJsonObject, CanonicalJsonValue, Error, Pdu, Result, RoomVersion, Signer,
     canonical::canonical_string,
-    format::{INTEGER_MAX, check_format},
+    format::{INTEGER_MAX, check_own_format},
     pdu::event_id_of,
 };
 
@@ -37,7 +37,7 @@ impl Draft {
     /// Hashes and signs the event and gives it its id.
     ///
     /// # Errors
-    /// [`Error::TooLarge`] and [`Error::Malformed`] as [`check_format`]; in rooms of versions 1 and 2 use
+    /// [`Error::TooLarge`] and [`Error::Malformed`] as [`crate::check_format`]; in rooms of versions 1 and 2 use
     /// [`Draft::seal_citing`], as their events cite hashes too.
     pub fn seal(self, version: RoomVersion, signer: &Signer) -> Result<Pdu> {
         self.seal_citing(version, signer, |_| None)
@@ -62,7 +62,7 @@ impl Draft {
             event.insert("event_id".into(), format!("${hash}:{}", signer.server_name()).into());
         }
         signer.hash_and_sign(&mut event, &version.rules().redaction)?;
-        check_format(&event, version)?;
+        check_own_format(&event, version)?;
         let event_id = event_id_of(&event, version)?;
         Pdu::read(event_id, canonical_string(&event), version, false).map_err(Error::Malformed)
     }

@@ -1,7 +1,7 @@
 //! The format of an event: fields, sizes and identifiers (spec, "PDUs", "Size limits", and each room version's
 //! "Event format"). An event that fails here is dropped as if it had never arrived.
 
-use std::collections::HashSet;
+use std::{borrow::Cow, collections::HashSet};
 
 use kernel::{
     id::{EventId, RoomId, UserId},
@@ -19,6 +19,9 @@ pub const CONTENT_DEPTH_MAX: usize = JSON_DEPTH_MAX - 8;
 /// How deep a remote event may be nested: what every reader of ours, which stops at 128, can still read.
 pub(crate) const EVENT_DEPTH_MAX: usize = JSON_DEPTH_MAX - 2;
 
+/// Fields that hold any text.
+const FREE_FIELDS: [&str; 2] = ["type", "state_key"];
+
 /// Greatest integer of canonical JSON: 2^53 − 1.
 pub(crate) const INTEGER_MAX: u64 = (1 << 53) - 1;
 
@@ -27,21 +30,30 @@ pub(crate) const INTEGER_MAX: u64 = (1 << 53) - 1;
 /// # Errors
 /// [`Error::TooLarge`] over a limit of size or number, [`Error::Malformed`] for everything else.
 pub fn check_format(event: &CanonicalJsonObject, version: RoomVersion) -> Result<()> {
-    check_sizes(event)?;
-    check_pdu_format(event, &version.rules().event_format).map_err(Error::Malformed)?;
+    check_sizes(event, version)?;
+    check_pdu_format(&shortened(event), &version.rules().event_format).map_err(Error::Malformed)?;
     check_fields(event, version)?;
     let own_id = event.get("event_id").and_then(CanonicalJsonValue::as_str);
     check_cited(event, "prev_events", own_id, version)?;
     check_cited(event, "auth_events", own_id, version)
 }
 
+/// As [`check_format`], for an event of this server: its lengths are in bytes, as the specification has it, in every version.
+pub(crate) fn check_own_format(event: &CanonicalJsonObject, version: RoomVersion) -> Result<()> {
+    match FREE_FIELDS.into_iter().find(|field| string(event, field).is_some_and(|text| text.len() > ID_BYTES_MAX)) {
+        Some(field) => Err(Error::TooLarge(format!("`{field}` is longer than {ID_BYTES_MAX} bytes"))),
+        None => check_format(event, version),
+    }
+}
+
 /// First, so that what is too large is told from what is malformed.
-fn check_sizes(event: &CanonicalJsonObject) -> Result<()> {
+fn check_sizes(event: &CanonicalJsonObject, version: RoomVersion) -> Result<()> {
     if canonical_string(event).len() > EVENT_BYTES_MAX {
         return Err(Error::TooLarge(format!("The event is larger than {EVENT_BYTES_MAX} bytes")));
     }
-    for field in ["type", "sender", "room_id", "event_id", "state_key"] {
-        let length = event.get(field).and_then(CanonicalJsonValue::as_str).map_or(0, str::len);
+    for field in ["sender", "room_id", "event_id"].into_iter().chain(FREE_FIELDS) {
+        let text = string(event, field).unwrap_or_default();
+        let length = if counts_characters(field, version) { text.chars().count() } else { text.len() };
         if length > ID_BYTES_MAX {
             return Err(Error::TooLarge(format!("`{field}` is longer than {ID_BYTES_MAX} bytes")));
         }
@@ -53,6 +65,22 @@ fn check_sizes(event: &CanonicalJsonObject) -> Result<()> {
         }
     }
     Ok(())
+}
+
+/// Whether the field's length is counted in characters: so Synapse has always done in the old versions, and whoever refused what it
+/// takes would part from it.
+fn counts_characters(field: &str, version: RoomVersion) -> bool {
+    FREE_FIELDS.contains(&field) && version < RoomVersion::V11
+}
+
+/// The event as ruma checks it, which counts in bytes: with fields that have been found short enough left empty.
+fn shortened(event: &CanonicalJsonObject) -> Cow<'_, CanonicalJsonObject> {
+    let is_long = |field: &&str| string(event, field).is_some_and(|text| text.len() > ID_BYTES_MAX);
+    let mut event = Cow::Borrowed(event);
+    for field in FREE_FIELDS.into_iter().filter(is_long) {
+        event.to_mut().insert(field.to_owned(), CanonicalJsonValue::String(String::new()));
+    }
+    event
 }
 
 /// What ruma leaves to its callers.

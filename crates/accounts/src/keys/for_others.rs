@@ -86,6 +86,9 @@ impl Accounts {
         let keys = self.public_keys(user, &[])?.unwrap_or_default();
         let mut before = if since == Position::START { None } else { self.last_device_change(user, since)? };
         let mut news = DeviceListNews::default();
+        if since == Position::START && rows.is_empty() {
+            news.devices.extend(self.keyless_device(user)?);
+        }
         for (position, device) in last_of_each(rows) {
             let Some(device) = device else {
                 news.signing_keys = signing_keys(user, &keys);
@@ -104,6 +107,20 @@ impl Accounts {
             before = Some(position);
         }
         Ok(news)
+    }
+
+    /// An update about a device of a user who has no keys yet: that too begins the series which others follow.
+    fn keyless_device(&self, user: &UserId) -> Result<Option<DeviceListUpdate>> {
+        let device = self.devices(user)?.into_iter().next();
+        Ok(device.map(|device| DeviceListUpdate {
+            user: user.to_owned(),
+            device: device.id,
+            display_name: None,
+            stream_id: Position::START.0,
+            prev_id: Vec::new(),
+            deleted: false,
+            keys: None,
+        }))
     }
 
     /// The keys of a living local user as everybody may see them.

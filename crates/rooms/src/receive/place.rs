@@ -85,7 +85,9 @@ impl Rooms {
         let mut waiting: Vec<OwnedEventId> = pdu.prev_events().to_vec();
         let mut set_aside = 0;
         while let Some(id) = waiting.pop() {
-            let Some(event) = self.inner.event(room, &id)?.filter(|event| !event.verdict.is_outlier()) else { continue };
+            let Some(event) = self.inner.event(room, &id)?.filter(|event| !event.verdict.is_outlier()) else {
+                continue;
+            };
             let is_new = followed.insert(id);
             if is_new && event.verdict != Verdict::Accepted && set_aside < SET_ASIDE_MAX {
                 set_aside += 1;

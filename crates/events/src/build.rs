@@ -40,11 +40,15 @@ impl Draft {
     /// [`Error::TooLarge`] and [`Error::Malformed`] as [`crate::check_format`]; in rooms of versions 1 and 2 use
     /// [`Draft::seal_citing`], as their events cite hashes too.
     pub fn seal(self, version: RoomVersion, signer: &Signer) -> Result<Pdu> {
+        let cites = !self.prev_events.is_empty() || !self.auth_events.is_empty();
+        if version.ids_are_given() && cites {
+            return Err(Error::Malformed("an event of this room version cites hashes".into()));
+        }
         self.seal_citing(version, signer, |_| None)
     }
 
     /// The same for any version. `reference_hash` tells [`Pdu::reference_hash`] of the events cited; versions from 3 on
-    /// do not ask.
+    /// do not ask. A hash that is not known is left out, as Synapse leaves out those of events that it makes in one batch.
     pub fn seal_citing(
         self,
         version: RoomVersion,
@@ -88,8 +92,8 @@ impl Draft {
             let place = if version.redacts_in_content() { &mut self.content } else { &mut event };
             place.insert("redacts".into(), redacts.to_string().into());
         }
-        let prev_events = cite(&self.prev_events, version, &reference_hash)?;
-        let auth_events = cite(&self.auth_events, version, &reference_hash)?;
+        let prev_events = cite(&self.prev_events, version, &reference_hash);
+        let auth_events = cite(&self.auth_events, version, &reference_hash);
         event.insert("prev_events".into(), prev_events);
         event.insert("auth_events".into(), auth_events);
         event.insert("content".into(), self.content.into());
@@ -118,15 +122,13 @@ fn cite(
     ids: &[OwnedEventId],
     version: RoomVersion,
     reference_hash: impl Fn(&EventId) -> Option<String>,
-) -> Result<CanonicalJsonValue> {
-    let cite_one = |id: &OwnedEventId| -> Result<CanonicalJsonValue> {
+) -> CanonicalJsonValue {
+    let cite_one = |id: &OwnedEventId| -> CanonicalJsonValue {
         if !version.ids_are_given() {
-            return Ok(id.to_string().into());
+            return id.to_string().into();
         }
-        let hash =
-            reference_hash(id).ok_or_else(|| Error::Malformed(format!("the reference hash of {id} is not known")))?;
-        let hashes = CanonicalJsonObject::from([("sha256".to_owned(), hash.into())]);
-        Ok(vec![id.to_string().into(), hashes.into()].into())
+        let hash = reference_hash(id).map(|hash| ("sha256".to_owned(), hash.into()));
+        vec![id.to_string().into(), CanonicalJsonObject::from_iter(hash).into()].into()
     };
-    Ok(CanonicalJsonValue::Array(ids.iter().map(cite_one).collect::<Result<_>>()?))
+    CanonicalJsonValue::Array(ids.iter().map(cite_one).collect())
 }

@@ -172,10 +172,19 @@ pub(crate) fn is_event_id(id: &str, version: RoomVersion) -> bool {
 
 /// The hash that an event of version 1 or 2 cites beside another's id; none if it is no hash.
 pub(crate) fn cited_hash(event: &CanonicalJsonObject, id: &EventId) -> Option<String> {
-    let cited = ["prev_events", "auth_events"].into_iter().filter_map(|field| event.get(field)?.as_array()).flatten();
-    let pairs = cited.filter_map(|cited| Some((cited.as_array()?.first()?.as_str()?, cited.as_array()?.get(1)?)));
-    let hash = pairs.into_iter().find(|(cited, _)| *cited == id.as_str())?.1.as_object()?.get("sha256")?.as_str()?;
+    let hash = cited_hashes(event, id)?.get("sha256")?.as_str()?;
     is_hash(hash, *b"+/").then(|| hash.to_owned())
+}
+
+/// Whether an event of versions 1 and 2 cites another with a place for hashes and none in it.
+pub(crate) fn cites_no_hash(event: &CanonicalJsonObject, id: &EventId) -> bool {
+    cited_hashes(event, id).is_some_and(CanonicalJsonObject::is_empty)
+}
+
+fn cited_hashes<'a>(event: &'a CanonicalJsonObject, id: &EventId) -> Option<&'a CanonicalJsonObject> {
+    let cited = ["prev_events", "auth_events"].into_iter().filter_map(|field| event.get(field)?.as_array()).flatten();
+    let mut pairs = cited.filter_map(|cited| Some((cited.as_array()?.first()?.as_str()?, cited.as_array()?.get(1)?)));
+    pairs.find(|(cited, _)| *cited == id.as_str())?.1.as_object()
 }
 
 fn is_url_safe_hash(text: &str) -> bool {

@@ -16,7 +16,7 @@ use crate::{
     CanonicalJsonObject, CanonicalJsonValue, Draft, Error, Pdu, Result, RoomVersion, Signer,
     canonical::{canonical_event, natural_number},
     content::Membership,
-    format::{check_cited, cited_hash},
+    format::{check_cited, cited_hash, cites_no_hash},
 };
 
 /// Where in the room's history the membership of a user of ours goes.
@@ -142,11 +142,15 @@ fn cited_hashes<'a>(
     if !version.ids_are_given() {
         return Ok(HashMap::new());
     }
-    let with_hash = |id: &OwnedEventId| {
-        let hash = cited_hash(event, id).ok_or_else(|| unfit("an event is cited without its hash"))?;
-        Ok((id.clone(), hash))
-    };
-    ids.map(with_hash).collect()
+    let mut known = HashMap::new();
+    for id in ids {
+        match cited_hash(event, id) {
+            Some(hash) => drop(known.insert(id.clone(), hash)),
+            None if cites_no_hash(event, id) => {}
+            None => return Err(unfit("an event is cited with what is no hash")),
+        }
+    }
+    Ok(known)
 }
 
 fn authoriser(event: &CanonicalJsonObject) -> Result<Option<OwnedUserId>> {

@@ -146,10 +146,17 @@ impl Inner {
     }
 
     fn news_of_rooms(&self, entry: &Announcement) -> rooms::Result<News> {
-        use rooms::Change;
+        use rooms::{Change, Membership};
         Ok(match entry.read::<Change>()? {
             Change::Event { room, event_id, to, .. } if !to.is_empty() => {
                 News { row: Some(QueueRow::Event { room, event_id }), to, wake_only: None }
+            }
+            // Who came in by way of another server: that one tells the event to the others, and nobody the devices.
+            Change::Event { room, member: Some(change), .. }
+                if change.membership == Membership::Join && self.is_ours(&change.user) =>
+            {
+                let to = self.others(&room)?;
+                News { row: Some(QueueRow::Devices { user: change.user }), to, wake_only: None }
             }
             Change::Receipt { room, user, private: false } if self.is_ours(&user) => {
                 let to = self.others(&room)?;

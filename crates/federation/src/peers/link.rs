@@ -44,10 +44,10 @@ impl Link {
     ///
     /// # Errors
     /// [`RemoteError::NotAllowed`] before anything is looked up or sent; [`RemoteError::Unreachable`] at once for a server that
-    /// is known to be down; and what [`refusal::read`] makes of other answers.
+    /// is known to be down and was tried a moment ago; and what [`refusal::read`] makes of other answers.
     pub(crate) async fn call(&self, call: Call<'_>) -> RemoteResult<Bytes> {
         self.admit(call.to)?;
-        if self.network.health.retry_at(call.to).is_some() {
+        if !self.network.health.may_be_asked(call.to) {
             return Err(RemoteError::Unreachable(call.to.to_owned()));
         }
         let signer = self.keys.current();

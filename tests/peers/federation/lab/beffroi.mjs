@@ -90,7 +90,7 @@ class Town {
 
     /** A new user on a first device: a service account, as ProConnect has no part in this. */
     async user(localpart) {
-        return new Person(this, await this.host.command("user", "token", "--tenant", this.serverName, localpart));
+        return new Person(this, await this.host.command("user", "token", "--tenant", this.serverName, localpart, "--display-name", localpart));
     }
 
     /** The same user on a device more. */
@@ -98,7 +98,7 @@ class Town {
         return this.user(userId);
     }
 
-    /** It takes any sign of life of a server as a reason to try again. */
+    /** It takes any sign of life of a server as a reason to try again, and asks for somebody every few seconds all the same. */
     async retry() {}
 
     listeners() {

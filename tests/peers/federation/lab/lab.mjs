@@ -72,11 +72,12 @@ export class Lab {
         }));
     }
 
-    /** Somebody here asks somebody there for a name. */
+    /** Somebody here asks for the name of somebody there, until there is an answer. */
     async #hail(one, other) {
         for (const server of [one, other]) if (!this.#watchmen.has(server)) this.#watchmen.set(server, this.person(server, "veilleur"));
         const [from, to] = await Promise.all([one, other].map((server) => this.#watchmen.get(server)));
-        await from.call("GET", `/v3/profile/${encodeURIComponent(to.userId)}`);
+        const profile = `/v3/profile/${encodeURIComponent(to.userId)}`;
+        await this.eventually(`${other.serverName} answers ${one.serverName}`, () => from.call("GET", profile));
     }
 
     /** A new person on this server, of a name that nobody has. */

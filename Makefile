@@ -34,7 +34,7 @@ build: setup ## the binary, for development; BEFFROI_PROFILE=release for use
 demo: build $(HYDROGEN)/index.html ## two towns, a mock ProConnect and a web client on loopback; DEMO_ARGS="--help" for options
 	@exec "$(BEFFROI_BIN)" demo --web $(HYDROGEN) $(DEMO_ARGS)
 
-test: lint ## all tests, as CI runs them: format, lints, crates, then real clients against a running demo
+test: lint ## all tests, as CI runs them: format, lints, crates, then real clients and a real Synapse
 	cargo test --workspace
 	@# cargo test has built the binary.
 	@$(MAKE) --no-print-directory peers
@@ -46,11 +46,12 @@ lint: setup ## format and lints, nothing changed
 	@# Tests may unwrap, also in functions that are no test themselves.
 	cargo clippy --workspace --all-targets -- -D warnings -A clippy::unwrap_used -A clippy::expect_used
 
-peers: $(HYDROGEN)/index.html $(ELEMENT)/index.html $(WEB)/node_modules/.installed $(WEB)/sdk/node_modules/.installed ## real clients against a running demo
+peers: $(HYDROGEN)/index.html $(ELEMENT)/index.html $(WEB)/node_modules/.installed $(WEB)/sdk/node_modules/.installed $(SYNAPSE_VENV)/.installed ## real clients against a running demo, and a real Synapse in one federation with two towns
 	cargo test --no-run --locked --manifest-path $(SDK_RUST) --target-dir "$(PEERS_SDK_TARGET)"
 	tests/peers/run.sh
+	node --test --test-reporter=spec $(FEDERATION)/federation.test.mjs
 
-federation: $(SYNAPSE_VENV)/.installed $(WEB)/sdk/node_modules/.installed ## a real Synapse and Beffroi in one federation; PEERS=synapse,synapse,synapse for Synapse alone
+federation: build $(SYNAPSE_VENV)/.installed $(WEB)/sdk/node_modules/.installed ## a real Synapse and Beffroi in one federation; PEERS=synapse,synapse,synapse for Synapse alone
 	cargo test --no-run --locked --manifest-path $(SDK_RUST) --target-dir "$(PEERS_SDK_TARGET)"
 	node --test --test-reporter=spec $(FEDERATION)/federation.test.mjs
 

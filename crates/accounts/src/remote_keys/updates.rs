@@ -26,7 +26,8 @@ const ID_BYTES_MAX: usize = 255;
 impl Accounts {
     /// `m.device_list_update`. `shared`: whether anybody here shares a room with the user; nothing is kept of others.
     ///
-    /// Whatever cannot be fitted to what is kept makes the list stale. Syncs are told of the change in any case.
+    /// Whatever cannot be fitted to what is kept makes the list stale. Syncs are told of the change, but for a first device
+    /// without keys.
     ///
     /// # Errors
     /// `Forbidden` when the user is not of that server; `BadJson`, `InvalidParam`, `TooLarge`. Nothing is stored then.
@@ -46,6 +47,8 @@ impl Accounts {
             return Ok(());
         }
         let mut batch = self.scope().batch();
+        // Of somebody new without keys there is nothing that a client could ask for.
+        let is_news = deleted || row.is_some() || before.is_some();
         match kept {
             Some(list) if follows(list, &prev_id) && self.has_room(&user, row.as_ref())? => {
                 match row {
@@ -56,9 +59,11 @@ impl Accounts {
                 list.saw(stream_id);
                 self.put_list(&mut batch, &user, before.as_ref(), Some(&list));
             }
-            _ => self.mark_stale(&mut batch, &user, before, Some(stream_id)),
+            _ => self.mark_stale(&mut batch, &user, before.clone(), Some(stream_id)),
         }
-        self.note_device_list(&mut batch, &user, &[])?;
+        if is_news {
+            self.note_device_list(&mut batch, &user, &[])?;
+        }
         self.commit(batch).await?;
         Ok(())
     }

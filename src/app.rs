@@ -1,12 +1,14 @@
 //! Builds everything once: a tenant's owners and edges, and the table of all routes. The only place where a port meets its
 //! implementation.
 
-use std::sync::Arc;
+use std::{path::PathBuf, sync::Arc};
 
 use accounts::Accounts;
+use anyhow::Context;
 use async_trait::async_trait;
 use federation::{Outbound, OutboundParts, OwnKeys, Peers, PeersParts, Places, Queries, Wall};
 use kernel::{Clock, Random, id::UserId};
+use media::Media;
 use rooms::{Actor, Rooms};
 use store::Scope;
 
@@ -32,6 +34,9 @@ pub struct Parts {
     pub outbound: web::Outbound,
     /// The way to other servers.
     pub network: Arc<federation::Network>,
+    /// Where the tenants' files lie, each tenant's in a folder of its number.
+    pub media_folder: PathBuf,
+    pub file_bytes_max: u64,
     pub shutdown: web::Shutdown,
     /// See [`crate::config::ServerConfig::dev`].
     pub dev: bool,
@@ -69,6 +74,18 @@ impl App {
             peers.clone(),
         );
         let directory = directory::Directory::open(&scope, accounts.clone(), rooms.clone())?;
+        let media = Media::open(
+            scope.clone(),
+            server_name.clone(),
+            media::Settings {
+                folder: parts.media_folder.join(scope.tenant().0.to_string()),
+                file_bytes_max: parts.file_bytes_max,
+            },
+            clock.clone(),
+            random.clone(),
+            peers.clone(),
+        )
+        .with_context(|| parts.media_folder.display().to_string())?;
         let client = client::Town {
             server_name: server_name.clone(),
             settings: config.client_settings(),
@@ -76,6 +93,7 @@ impl App {
             accounts: accounts.clone(),
             rooms: rooms.clone(),
             directory: directory.clone(),
+            media: media.clone(),
             clock: clock.clone(),
             random: random.clone(),
             shutdown: parts.shutdown.clone(),
@@ -88,6 +106,7 @@ impl App {
             accounts: accounts.clone(),
             rooms: rooms.clone(),
             directory,
+            media,
             clock: clock.clone(),
             random: random.clone(),
             places: Places::default(),

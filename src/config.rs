@@ -11,7 +11,7 @@ mod tenant;
 mod tests;
 
 pub use error::ConfigError;
-pub use server::{Listener, LogFormat, ServerConfig};
+pub use server::{Listener, LogFormat, MediaConfig, ServerConfig};
 pub use tenant::TenantConfig;
 
 use std::{fs, path::Path};

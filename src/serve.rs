@@ -79,12 +79,23 @@ pub async fn start(config: &ServerConfig, file: &Path) -> anyhow::Result<Running
     let loopback = Arc::new(Loopback::default());
     let network = network(config, loopback.clone(), &clock, &random)
         .with_context(|| format!("{}: [federation]", file.display()))?;
-    let parts =
-        app::Parts { clock: clock.clone(), random, outbound, network, shutdown: shutdown.clone(), dev: config.dev };
+    let parts = app::Parts {
+        clock: clock.clone(),
+        random,
+        outbound,
+        network,
+        media_folder: config.data_dir.join("media"),
+        file_bytes_max: config.media.file_bytes_max(),
+        shutdown: shutdown.clone(),
+        dev: config.dev,
+    };
     let tenants = Arc::new(Tenants::new(store.clone(), parts));
     tenants.apply(tenants_config).await?;
 
     let mut tasks = JoinSet::new();
+    // First: whoever sees the server answer may administrate it.
+    let socket = admin::listen(&config.admin_socket())?;
+    tasks.spawn(admin::serve(socket, config.clone(), tenants.clone(), shutdown.clone()));
     let site = site(config, &tenants, clock)?;
     loopback.connect(tenants.hosts(), &site);
     let server = web::Server::new(site, web::Capacity::default(), shutdown.clone());
@@ -101,8 +112,6 @@ pub async fn start(config: &ServerConfig, file: &Path) -> anyhow::Result<Running
         let socket = TcpListener::bind(address).await.with_context(|| format!("cannot listen on {address}"))?;
         tasks.spawn(operations::serve(socket, store.clone(), metrics, shutdown.clone()));
     }
-    let socket = admin::listen(&config.admin_socket())?;
-    tasks.spawn(admin::serve(socket, config.clone(), tenants.clone(), shutdown.clone()));
     tasks.spawn(workers::run(tenants.clone(), shutdown.clone()));
     Ok(Running { tenants, shutdown, store, tasks })
 }

@@ -10,6 +10,9 @@ use serde::Deserialize;
 
 use super::{ConfigError, federation::NetworkConfig};
 
+/// Largest `file_max_mb`.
+const FILE_MB_MAX: u16 = 1_000;
+
 /// `config/beffroi.example.toml` explains every key.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -33,6 +36,8 @@ pub struct ServerConfig {
     pub log: LogConfig,
     #[serde(default)]
     pub limits: LimitsConfig,
+    #[serde(default)]
+    pub media: MediaConfig,
     #[serde(default)]
     pub federation: NetworkConfig,
     /// Plain http and loopback where the Internet wants https. For development only.
@@ -63,6 +68,25 @@ pub struct StoreConfig {
 impl Default for StoreConfig {
     fn default() -> Self {
         Self { memory_mb: 64 }
+    }
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct MediaConfig {
+    /// Longest file in megabytes, from people here and from other servers.
+    pub file_max_mb: u16,
+}
+
+impl MediaConfig {
+    pub fn file_bytes_max(&self) -> u64 {
+        u64::from(self.file_max_mb) << 20
+    }
+}
+
+impl Default for MediaConfig {
+    fn default() -> Self {
+        Self { file_max_mb: 50 }
     }
 }
 
@@ -174,6 +198,15 @@ impl ServerConfig {
             }
         }
         self.federation.settle(file, self.dev)?;
+        if !(1..=FILE_MB_MAX).contains(&self.media.file_max_mb) {
+            let problem = "a file has at least 1 megabyte and at most 1000";
+            return Err(ConfigError::value(
+                file,
+                "file_max_mb",
+                problem,
+                "choose a number in between; 50 is the default",
+            ));
+        }
         if self.listen.is_empty() {
             let remedy = "add [[listen]] with an address such as \"127.0.0.1:8008\"";
             return Err(ConfigError::value(file, "listen", "nothing listens", remedy));

@@ -34,7 +34,16 @@ impl Process {
         let (settings, names) = (NetworkSettings::default(), Names::default());
         let network = Network::new(settings, names, loopback.clone(), clock.clone(), random.clone()).unwrap();
         let (network, shutdown) = (Arc::new(network), web::Shutdown::new());
-        let parts = Parts { clock: clock.clone(), random, outbound, network, shutdown, dev: false };
+        let parts = Parts {
+            clock: clock.clone(),
+            random,
+            outbound,
+            network,
+            media_folder: folder.path().join("media"),
+            file_bytes_max: 1_000_000,
+            shutdown,
+            dev: false,
+        };
         let tenants = Tenants::new(Store::open(engine.clone()).unwrap(), parts);
         tenants.apply(config::read_tenants(folder.path()).unwrap()).await.unwrap();
         let limiter = Arc::new(web::Limiter::new(web::Limits::default(), clock));

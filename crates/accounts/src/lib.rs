@@ -44,6 +44,7 @@ pub use data::is_managed;
 pub use devices::Device;
 pub use error::{Error, Result};
 pub use inbox::{InboxItem, ToDevice};
+pub use kernel::{RemoteError, RemoteResult};
 pub use keys::{
     ClaimedKey, CrossSigningKeys, KeyUpload, SignatureFailure, UserKeys,
     for_others::DeviceListNews,
@@ -59,10 +60,7 @@ pub use outbox::OutboxItem;
 pub use profile::{Profile, ProfileField};
 pub use push_rules::{Placement, RuleRef};
 pub use pushers::Pusher;
-pub use remote::{
-    DeviceList, DeviceListUpdate, ListedDevice, Offline, PublicKeys, Remote, RemoteError, RemoteResult,
-    SigningKeyUpdate, Wanted,
-};
+pub use remote::{DeviceList, DeviceListUpdate, ListedDevice, Offline, PublicKeys, Remote, SigningKeyUpdate, Wanted};
 pub use remote_keys::{RemoteAnswer, SharedSince};
 pub use sessions::{NewSession, Session, SessionInfo, SessionKind, Tokens};
 pub use sweep::Sweeper;

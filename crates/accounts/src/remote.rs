@@ -7,8 +7,8 @@ use std::collections::BTreeMap;
 
 use async_trait::async_trait;
 use kernel::{
-    Fault, Kind,
-    id::{OwnedDeviceId, OwnedServerName, OwnedUserId, ServerName, UserId},
+    RemoteError, RemoteResult,
+    id::{OwnedDeviceId, OwnedUserId, ServerName, UserId},
 };
 
 use crate::{ClaimRequest, ClaimedKey};
@@ -83,35 +83,6 @@ pub struct SigningKeyUpdate {
     pub user: OwnedUserId,
     pub master: Option<String>,
     pub self_signing: Option<String>,
-}
-
-pub type RemoteResult<T> = Result<T, RemoteError>;
-
-/// Why another server did not do what it was asked for. Its own words go to logs, never to clients: a client that is told
-/// that *its* token is unknown signs out (hazard F14).
-#[derive(Clone, Debug, thiserror::Error)]
-pub enum RemoteError {
-    /// It is not on the allowlist: nothing was sent.
-    #[error("This server has no connection to {0}")]
-    NotAllowed(OwnedServerName),
-    #[error("{0} cannot be reached now")]
-    Unreachable(OwnedServerName),
-    #[error("{server} refused: {errcode}")]
-    Refused { server: OwnedServerName, status: u16, errcode: String, text: String },
-    #[error("{0} does not know of it")]
-    NotFound(OwnedServerName),
-    #[error("The answer of {0} cannot be understood")]
-    Malformed(OwnedServerName),
-}
-
-impl Fault for RemoteError {
-    fn kind(&self) -> Kind {
-        match self {
-            Self::NotAllowed(_) | Self::Refused { status: 403, .. } => Kind::Forbidden,
-            Self::NotFound(_) => Kind::NotFound,
-            Self::Unreachable(_) | Self::Refused { .. } | Self::Malformed(_) => Kind::Unavailable,
-        }
-    }
 }
 
 /// No other servers at all.

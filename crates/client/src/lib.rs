@@ -5,6 +5,7 @@
 mod account;
 mod filter;
 mod keys;
+mod media;
 mod rooms;
 mod routes;
 mod stored;

@@ -23,6 +23,7 @@ use kernel::{
     id::{OwnedDeviceId, OwnedServerName, OwnedUserId},
     random::SeededRandom,
 };
+use media::Media;
 use rooms::Rooms;
 use serde_json::Value;
 use store::{Scope, Store, memory::Memory};
@@ -44,6 +45,7 @@ pub(crate) struct TestSite {
     pub(crate) others: Arc<Others>,
     neighbour: Arc<Neighbour>,
     site: web::Site<Town>,
+    _files: tempfile::TempDir,
 }
 
 /// Somebody signed in with a device.
@@ -107,7 +109,18 @@ impl TestSite {
             neighbour.clone(),
         );
         let directory = Directory::open(&scope, accounts.clone(), rooms.clone()).unwrap();
+        let files = tempfile::tempdir().unwrap();
+        let settings = media::Settings { folder: files.path().to_owned(), file_bytes_max: 100_000 };
+        let media = Media::open(
+            scope.clone(),
+            server_name.clone(),
+            settings,
+            time.clone(),
+            random.clone(),
+            Arc::new(media::Offline),
+        );
         let town = Arc::new(Town {
+            media: media.unwrap(),
             server_name,
             settings: Settings { base_url: BASE_URL.to_owned(), support: Some("dsi@metz.example".to_owned()) },
             sync: crate::Sync::new(&scope, rooms.clone()),
@@ -121,7 +134,7 @@ impl TestSite {
         let limiter = Arc::new(web::Limiter::new(web::Limits::off(), time));
         let hosts = Arc::new(web::Hosts::only(town.clone()));
         let site = web::Site::new(hosts, crate::routes(), limiter, web::Proxies::default()).unwrap();
-        Self { town, clock, others, neighbour, site }
+        Self { town, clock, others, neighbour, site, _files: files }
     }
 
     /// An agent whose name is `Alice Exemple [Metz]` for the localpart `alice`, signed in with the device `ALICE1`.
@@ -181,15 +194,29 @@ impl TestSite {
 
     /// A request as it comes from the network; `path` with its query, percent-encoded.
     pub(crate) async fn ask(&self, method: Method, who: Option<&Person>, path: &str, body: Option<Value>) -> Answer {
+        let bytes = body.map(|body| Bytes::from(body.to_string())).unwrap_or_default();
+        let (status, _, bytes) = self.raw(method, who, path, Vec::new(), bytes).await;
+        Answer { status: status.as_u16(), body: serde_json::from_slice(&bytes).unwrap_or_default() }
+    }
+
+    /// The same with any body and headers, and all that comes back.
+    pub(crate) async fn raw(
+        &self,
+        method: Method,
+        who: Option<&Person>,
+        path: &str,
+        headers: Vec<(&str, &str)>,
+        body: Bytes,
+    ) -> (http::StatusCode, http::HeaderMap, Bytes) {
         let mut request = http::Request::builder().method(method).uri(path).header("host", SERVER_NAME);
         if let Some(person) = who {
             request = request.header("authorization", format!("Bearer {}", person.token));
         }
-        let bytes = body.map(|body| Bytes::from(body.to_string())).unwrap_or_default();
+        for (name, value) in headers {
+            request = request.header(name, value);
+        }
         let peer = web::Peer::plain(Ipv4Addr::new(192, 0, 2, 1).into());
-        let response = self.site.answer(request.body(bytes).unwrap(), &peer).await;
-        let status = response.status().as_u16();
-        let bytes = response.into_body().collect().await.unwrap().to_bytes();
-        Answer { status, body: serde_json::from_slice(&bytes).unwrap_or_default() }
+        let (parts, body) = self.site.answer(request.body(body).unwrap(), &peer).await.into_parts();
+        (parts.status, parts.headers, body.collect().await.unwrap().to_bytes())
     }
 }

@@ -8,6 +8,7 @@ use kernel::{
     Clock, Random,
     id::{OwnedServerName, ServerName, UserId},
 };
+use media::Media;
 use rooms::{Actor, Rooms};
 
 /// How a tenant shows itself to clients.
@@ -26,6 +27,7 @@ pub struct Town {
     pub accounts: Accounts,
     pub rooms: Rooms,
     pub directory: Directory,
+    pub media: Media,
     pub sync: crate::sync::Sync,
     pub clock: Arc<dyn Clock>,
     pub random: Arc<dyn Random>,

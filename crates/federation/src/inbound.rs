@@ -9,6 +9,7 @@ mod invite;
 mod join;
 mod knock;
 mod leave;
+mod media;
 mod openid;
 mod places;
 mod public_rooms;
@@ -67,6 +68,9 @@ pub(crate) fn routes(routes: &mut web::Routes<Town>) {
     routes.server(public_rooms::public_rooms);
     routes.server(public_rooms::search_public_rooms);
     routes.server_json(Method::GET, "/_matrix/federation/v1/query/{query_type}", queries::query);
+
+    routes.server(media::download);
+    routes.server(media::thumbnail);
 
     routes.server(devices::devices);
     routes.server(devices::query_keys);

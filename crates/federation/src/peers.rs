@@ -4,15 +4,15 @@ mod accounts;
 mod ask;
 mod carry;
 mod link;
+mod media;
 mod refusal;
 mod rooms;
 
 use std::sync::Arc;
 
-use ::rooms::RemoteResult;
 use bytes::Bytes;
 use kernel::{
-    Clock, Timestamp,
+    Clock, RemoteResult, Timestamp,
     id::{OwnedServerName, ServerName},
 };
 use store::Scope;

@@ -8,6 +8,7 @@ use kernel::{
     Clock, Random,
     id::{OwnedServerName, ServerName},
 };
+use media::Media;
 use rooms::Rooms;
 use web::{Arrival, Caller, Homeserver};
 
@@ -30,6 +31,7 @@ pub struct Town {
     pub accounts: Accounts,
     pub rooms: Rooms,
     pub directory: Directory,
+    pub media: Media,
     pub clock: Arc<dyn Clock>,
     pub random: Arc<dyn Random>,
     pub places: Places,

@@ -8,6 +8,7 @@ pub mod id;
 pub mod limits;
 pub mod position;
 pub mod random;
+pub mod remote;
 pub mod tenant;
 pub mod worker;
 
@@ -15,5 +16,6 @@ pub use clock::{Clock, SystemClock, Timestamp};
 pub use fault::{Fault, Kind};
 pub use position::Position;
 pub use random::{Random, SystemRandom};
+pub use remote::{RemoteError, RemoteResult};
 pub use tenant::{Tenant, TenantId};
 pub use worker::{Progress, Worker};

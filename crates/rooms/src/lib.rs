@@ -49,14 +49,14 @@ pub use error::Error;
 pub use event::Event;
 pub use feed::{Change, MemberChange, TOPIC};
 pub use handshake::{Joined, OfferedInvite, Template};
+pub use kernel::{RemoteError, RemoteResult};
 pub use members::{Member, Membership, UserRoom, UserRoomAt, UserRooms};
 pub use published::Summary;
 pub use receipts::{Receipt, ReceiptType};
 pub use receive::Received;
 pub use relations::{Aggregations, Related, RelationQuery, ThreadSummary};
 pub use remote::{
-    AskedRooms, Gap, Handshake, JoinAnswer, Offline, Remote, RemoteError, RemoteKey, RemoteResult, RemoteTemplate,
-    StateEvents, StateIds,
+    AskedRooms, Gap, Handshake, JoinAnswer, Offline, Remote, RemoteKey, RemoteTemplate, StateEvents, StateIds,
 };
 pub use render::Render;
 pub use spaces::{SpacePage, SpaceQuery, SpaceRoom};

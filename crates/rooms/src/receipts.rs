@@ -38,6 +38,16 @@ pub struct Receipt {
     pub position: Position,
 }
 
+/// Where a receipt is to go.
+struct Move<'a> {
+    user: &'a UserId,
+    room: &'a RoomId,
+    receipt_type: ReceiptType,
+    thread: Option<&'a str>,
+    event: &'a Event,
+    at: Timestamp,
+}
+
 /// The key of an unthreaded receipt: no thread has an empty root.
 const UNTHREADED: &str = "";
 /// Longest name of a thread: an event's id.
@@ -62,7 +72,8 @@ impl Rooms {
             return Err(Error::NotMember);
         }
         let event = self.visible_event(room, user, event_id)?;
-        self.move_receipt(user, room, receipt_type, thread, &event, self.inner.clock.now()).await
+        let at = self.inner.clock.now();
+        self.move_receipt(&Move { user, room, receipt_type, thread, event: &event, at }).await
     }
 
     /// Moves the public receipt of a user of another server, as that tells; `at` is now if it does not say. One for an event
@@ -90,20 +101,12 @@ impl Rooms {
         let event = self.inner.event(&*self.inner.room(room)?, event_id)?;
         let Some(event) = event.filter(|event| event.verdict == Verdict::Accepted) else { return Ok(()) };
         let at = at.unwrap_or_else(|| self.inner.clock.now());
-        self.move_receipt(user, room, ReceiptType::Read, thread, &event, at).await
+        self.move_receipt(&Move { user, room, receipt_type: ReceiptType::Read, thread, event: &event, at }).await
     }
 
-    async fn move_receipt(
-        &self,
-        user: &UserId,
-        room: &RoomId,
-        receipt_type: ReceiptType,
-        thread: Option<&str>,
-        event: &Event,
-        at: Timestamp,
-    ) -> Result<()> {
+    async fn move_receipt(&self, to: &Move<'_>) -> Result<()> {
         for _ in 0..RACES_MAX {
-            match self.try_receipt(user, room, receipt_type, thread, event, at).await {
+            match self.try_receipt(to).await {
                 Err(Error::Store(store::Error::Conflict)) => {}
                 outcome => return outcome,
             }
@@ -111,15 +114,8 @@ impl Rooms {
         Err(store::Error::Conflict.into())
     }
 
-    async fn try_receipt(
-        &self,
-        user: &UserId,
-        room: &RoomId,
-        receipt_type: ReceiptType,
-        thread: Option<&str>,
-        event: &Event,
-        at: Timestamp,
-    ) -> Result<()> {
+    async fn try_receipt(&self, to: &Move<'_>) -> Result<()> {
+        let Move { user, room, receipt_type, thread, event, at } = *to;
         let thread = thread.unwrap_or(UNTHREADED);
         let key = (room, receipt_type.as_str(), thread, user);
         let old = self.inner.scope.get(&RECEIPTS, key)?;

@@ -6,7 +6,7 @@
 use async_trait::async_trait;
 use events::{Pdu, RoomVersion};
 use kernel::{
-    Fault, Kind, Timestamp,
+    RemoteError, RemoteResult, Timestamp,
     id::{EventId, OwnedEventId, OwnedRoomId, OwnedServerName, RoomAliasId, RoomId, ServerName, UserId},
 };
 use store::Direction;
@@ -179,42 +179,6 @@ pub struct StateIds {
 pub struct StateEvents {
     pub state: Vec<String>,
     pub auth_chain: Vec<String>,
-}
-
-pub type RemoteResult<T> = Result<T, RemoteError>;
-
-/// Why another server did not do what it was asked for. Its own words go to logs, never to clients: a client that is told
-/// that *its* token is unknown signs out.
-#[derive(Clone, Debug, thiserror::Error)]
-pub enum RemoteError {
-    /// It is not on the allowlist: nothing was sent.
-    #[error("This server has no connection to {0}")]
-    NotAllowed(OwnedServerName),
-    #[error("{0} cannot be reached now")]
-    Unreachable(OwnedServerName),
-    #[error("{server} refused: {errcode}")]
-    Refused { server: OwnedServerName, status: u16, errcode: String, text: String },
-    #[error("{0} does not know of it")]
-    NotFound(OwnedServerName),
-    /// The room has a version that we do not know; which, if it says so.
-    #[error("The room has a version that this server does not know")]
-    IncompatibleRoomVersion(String),
-    #[error("The answer of {0} cannot be understood")]
-    Malformed(OwnedServerName),
-}
-
-impl Fault for RemoteError {
-    fn kind(&self) -> Kind {
-        match self {
-            Self::NotAllowed(_) => Kind::Forbidden,
-            Self::Refused { status: 403, .. } => Kind::Forbidden,
-            Self::Refused { errcode, .. } if errcode == "M_UNABLE_TO_AUTHORISE_JOIN" => Kind::UnableToAuthoriseJoin,
-            Self::Refused { errcode, .. } if errcode == "M_UNABLE_TO_GRANT_JOIN" => Kind::UnableToGrantJoin,
-            Self::NotFound(_) => Kind::NotFound,
-            Self::IncompatibleRoomVersion(version) => Kind::IncompatibleRoomVersion { room_version: version.clone() },
-            Self::Unreachable(_) | Self::Refused { .. } | Self::Malformed(_) => Kind::Unavailable,
-        }
-    }
 }
 
 /// No other servers at all.

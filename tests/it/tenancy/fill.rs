@@ -32,6 +32,7 @@ const WORDS: &[(&str, &str)] = &[
     ("provider", "proconnect"),
     ("field", "displayname"),
     ("query_type", "profile"),
+    ("filename", "canary.txt"),
     ("key_name", "displayname"),
     ("server_name", super::towns::AMIENS),
 ];

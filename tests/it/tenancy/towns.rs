@@ -41,6 +41,8 @@ pub(super) struct Towns {
     pub(super) routes: Vec<web::RouteInfo>,
     engine: Memory,
     site: web::Site<App>,
+    /// Where files lie.
+    _folder: tempfile::TempDir,
 }
 
 /// A request as it comes from the network.
@@ -108,7 +110,16 @@ impl Towns {
             Network::new(NetworkSettings::default(), Names::default(), Arc::new(Alone), clock.clone(), random.clone());
         let network = Arc::new(network.unwrap());
         let shutdown = web::Shutdown::new();
-        let parts = Parts { clock: clock.clone(), random, outbound, network, shutdown, dev: true };
+        let parts = Parts {
+            clock: clock.clone(),
+            random,
+            outbound,
+            network,
+            media_folder: folder.path().join("media"),
+            file_bytes_max: 1_000_000,
+            shutdown,
+            dev: true,
+        };
         let tenants = Tenants::new(Store::open(engine.clone()).unwrap(), parts);
         let opened = tenants.apply(config::read_tenants(folder.path()).unwrap()).await.unwrap();
         assert_eq!(opened.opened, [AMIENS, METZ], "so that Amiens has the number 1");
@@ -118,7 +129,7 @@ impl Towns {
         let limiter = Arc::new(web::Limiter::new(web::Limits::off(), clock));
         let site = web::Site::new(tenants.hosts().clone(), routes, limiter, web::Proxies::default()).unwrap();
         let (things, canaries) = (BTreeMap::new(), BTreeSet::new());
-        let mut towns = Self { amiens, metz, things, canaries, routes: list, engine, site };
+        let mut towns = Self { amiens, metz, things, canaries, routes: list, engine, site, _folder: folder };
         towns.furnish().await;
         proconnect.shutdown().await;
         towns
@@ -222,6 +233,10 @@ impl Towns {
         self.furnish_rooms(&alice, &bob).await;
         self.furnish_account(&alice, &bob).await;
         self.furnish_sign_in(&alice).await;
+        let path = "/_matrix/media/v3/upload?filename=canary.txt";
+        let uploaded = self.done(&alice, Method::POST, path, json!({ "text": "canary file" })).await;
+        let (_, id) = uploaded["content_uri"].as_str().unwrap().rsplit_once('/').unwrap();
+        self.keep(&["media_id"], id);
     }
 
     async fn furnish_rooms(&mut self, alice: &accounts::Tokens, bob: &accounts::Tokens) {

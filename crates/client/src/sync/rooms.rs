@@ -203,7 +203,11 @@ fn receipt_content(receipts: &[Receipt]) -> Value {
             fields.insert("thread_id".to_owned(), json!(thread));
         }
         let types = content.entry(receipt.event_id.as_str()).or_default();
-        types.entry(&receipt.receipt_type).or_default().insert(receipt.user.as_str(), value);
+        let users = types.entry(&receipt.receipt_type).or_default();
+        // There is room for one of the user's: the one without a thread covers the others (spec, "Receipts", MSC4102).
+        if receipt.thread.is_none() || !users.contains_key(receipt.user.as_str()) {
+            users.insert(receipt.user.as_str(), value);
+        }
     }
     json!(content)
 }

@@ -2,9 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use accounts::{
-    ClaimRequest, ClaimedKey, DeviceList, ListedDevice, PublicKeys, Remote, RemoteError, RemoteResult, Wanted,
-};
+use accounts::{ClaimRequest, ClaimedKey, DeviceList, ListedDevice, PublicKeys, Remote, RemoteResult, Wanted};
 use async_trait::async_trait;
 use kernel::id::{OwnedDeviceId, OwnedUserId, ServerName, UserId};
 use ruma_common::serde::Raw;
@@ -30,8 +28,7 @@ impl Remote for Peers {
 
     async fn devices(&self, user: &UserId) -> RemoteResult<DeviceList> {
         let request = get_devices::Request::new(user.to_owned());
-        let answer = self.link.ask(user.server_name(), request, Patience::LOOKUP).await;
-        let answer = answer.map_err(|error| meaning(user.server_name(), error))?;
+        let answer = self.link.ask(user.server_name(), request, Patience::LOOKUP).await?;
         let devices = answer.devices.into_iter().take(DEVICES_MAX).map(|device| ListedDevice {
             id: device.device_id,
             keys: json(device.keys),
@@ -48,7 +45,7 @@ impl Remote for Peers {
 
     async fn query_keys(&self, to: &ServerName, wanted: &Wanted) -> RemoteResult<PublicKeys> {
         let request = get_keys::Request::new(wanted.clone());
-        let answer = self.link.ask(to, request, Patience::LOOKUP).await.map_err(|error| meaning(to, error))?;
+        let answer = self.link.ask(to, request, Patience::LOOKUP).await?;
         let of_devices = |(user, devices): (OwnedUserId, BTreeMap<OwnedDeviceId, _>)| {
             (user, devices.into_iter().take(DEVICES_MAX).map(|(device, keys)| (device, json(keys))).collect())
         };
@@ -65,7 +62,7 @@ impl Remote for Peers {
             claims.entry(user.clone()).or_default().insert(device.clone(), algorithm.as_str().into());
         }
         let request = claim_keys::Request::new(claims);
-        let answer = self.link.ask(to, request, Patience::LOOKUP).await.map_err(|error| meaning(to, error))?;
+        let answer = self.link.ask(to, request, Patience::LOOKUP).await?;
         let mut claimed = Vec::new();
         for (user, devices) in answer.one_time_keys {
             for (device, keys) in devices {
@@ -84,25 +81,10 @@ impl Remote for Peers {
     async fn profile(&self, user: &UserId, field: Option<&str>) -> RemoteResult<String> {
         let mut request = get_profile::Request::new(user.to_owned());
         request.field = field.map(Into::into);
-        let answer = self.link.ask_text(user.server_name(), request, Patience::LOOKUP).await;
-        answer.map_err(|error| meaning(user.server_name(), error))
+        self.link.ask_text(user.server_name(), request, Patience::LOOKUP).await
     }
 }
 
 fn json<T>(raw: Raw<T>) -> String {
     text(raw.into_json())
-}
-
-/// The same meanings in the words of accounts, which know of no rooms.
-fn meaning(of: &ServerName, error: rooms::RemoteError) -> RemoteError {
-    match error {
-        rooms::RemoteError::NotAllowed(server) => RemoteError::NotAllowed(server),
-        rooms::RemoteError::Unreachable(server) => RemoteError::Unreachable(server),
-        rooms::RemoteError::NotFound(server) => RemoteError::NotFound(server),
-        rooms::RemoteError::Malformed(server) => RemoteError::Malformed(server),
-        rooms::RemoteError::Refused { server, status, errcode, text } => {
-            RemoteError::Refused { server, status, errcode, text }
-        }
-        rooms::RemoteError::IncompatibleRoomVersion(_) => RemoteError::Malformed(of.to_owned()),
-    }
 }

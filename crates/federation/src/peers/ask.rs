@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use http::Response;
 use kernel::id::ServerName;
-use rooms::{RemoteError, RemoteResult};
+use kernel::{RemoteError, RemoteResult};
 use ruma_common::api::{IncomingResponse, OutgoingBody, OutgoingRequest, path_builder::PathBuilder};
 use serde_json::value::RawValue;
 
@@ -47,8 +47,9 @@ impl Link {
     {
         let malformed = || RemoteError::Malformed(to.to_owned());
         let call = on_the_wire(to, request, patience).ok_or_else(malformed)?;
-        let answer = self.call(call).await?;
-        R::IncomingResponse::try_from_http_response_inner(Response::new(&answer)).map_err(|error| {
+        let answer = self.call_whole(call).await?;
+        let (parts, body) = answer.into_parts();
+        R::IncomingResponse::try_from_http_response_inner(Response::from_parts(parts, &*body)).map_err(|error| {
             tracing::debug!(server = %to, %error, "an answer cannot be understood");
             malformed()
         })

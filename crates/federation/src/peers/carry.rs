@@ -5,10 +5,9 @@ use std::time::Duration;
 use async_trait::async_trait;
 use http::Method;
 use kernel::{
-    Timestamp,
+    RemoteError, Timestamp,
     id::{OwnedServerName, ServerName},
 };
-use rooms::RemoteError;
 use tokio::sync::broadcast;
 
 use super::{Call, Peers};

@@ -4,12 +4,11 @@ use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use events::RequestToSign;
-use http::{HeaderValue, Method, Request, header};
+use http::{HeaderValue, Method, Request, Response, header};
 use kernel::{
-    Clock,
+    Clock, RemoteError, RemoteResult,
     id::{OwnedServerName, ServerName},
 };
-use rooms::{RemoteError, RemoteResult};
 use web::OutboundError;
 
 use super::refusal;
@@ -46,6 +45,11 @@ impl Link {
     /// [`RemoteError::NotAllowed`] before anything is looked up or sent; [`RemoteError::Unreachable`] at once for a server that
     /// is known to be down and was tried a moment ago; and what [`refusal::read`] makes of other answers.
     pub(crate) async fn call(&self, call: Call<'_>) -> RemoteResult<Bytes> {
+        Ok(self.call_whole(call).await?.into_body())
+    }
+
+    /// As [`Link::call`], with the headers of the answer.
+    pub(crate) async fn call_whole(&self, call: Call<'_>) -> RemoteResult<Response<Bytes>> {
         self.admit(call.to)?;
         if !self.network.health.may_be_asked(call.to) {
             return Err(RemoteError::Unreachable(call.to.to_owned()));
@@ -66,14 +70,14 @@ impl Link {
     /// when it calls.
     pub(crate) async fn call_unsigned(&self, call: Call<'_>) -> RemoteResult<Bytes> {
         self.admit(call.to)?;
-        self.send(call, None).await
+        Ok(self.send(call, None).await?.into_body())
     }
 
     fn admit(&self, to: &ServerName) -> RemoteResult<()> {
         if self.wall.allows(to) { Ok(()) } else { Err(RemoteError::NotAllowed(to.to_owned())) }
     }
 
-    async fn send(&self, call: Call<'_>, signature: Option<HeaderValue>) -> RemoteResult<Bytes> {
+    async fn send(&self, call: Call<'_>, signature: Option<HeaderValue>) -> RemoteResult<Response<Bytes>> {
         let to = call.to;
         let request = Request::builder().method(&call.method).uri(&call.uri);
         let body = call.body.as_ref().map(|body| Bytes::copy_from_slice(body.as_bytes())).unwrap_or_default();

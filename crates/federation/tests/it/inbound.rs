@@ -4,7 +4,8 @@
 use std::sync::Arc;
 
 use accounts::{InboxItem, NewSession, NewUser, SessionKind, UserKind};
-use http::Method;
+use bytes::Bytes;
+use http::{Method, header};
 use kernel::{
     Position,
     id::{OwnedEventId, OwnedRoomId, OwnedUserId, RoomAliasId},
@@ -13,7 +14,10 @@ use rooms::{Actor, CreateRoom, Membership, NewEvent, Preset};
 use serde_json::{Value, json, value::to_raw_value};
 use web::Access;
 
-use crate::town::{Neighbours, Process, TestTown};
+use crate::{
+    peer::signer,
+    town::{Neighbours, Process, TestTown},
+};
 
 /// Two towns with a room between them, and a third that has no part in it.
 struct World {
@@ -370,4 +374,51 @@ async fn a_query_that_nobody_answers_is_unrecognized() {
     let body = json!({ "device_keys": { "@bob:nancy.example": [] } }).to_string();
     let (status, keys) = metz.asked_by(nancy, Method::POST, "/_matrix/federation/v1/user/keys/query", &body).await;
     assert_eq!((status, keys), (200, json!({ "device_keys": {} })));
+}
+
+#[tokio::test]
+async fn files_of_one_town_are_seen_in_another() {
+    let world = World::new().await;
+    let World { metz, nancy, lyon, alice, .. } = &world;
+    let mut incoming = metz.town.media.receive().await.unwrap();
+    let bytes: Vec<u8> = [b"--\r\n\r\n".as_slice(), &[7; 200_000]].concat();
+    incoming.write(&bytes).await.unwrap();
+    let new = media::NewFile {
+        uploader: alice.user.clone(),
+        content_type: Some("audio/ogg".to_owned()),
+        name: Some("été \"1\".ogg".to_owned()),
+    };
+    let id = metz.town.media.keep(incoming, new).await.unwrap();
+    let file = nancy.town.media.file(&metz.name, &id).await.unwrap();
+    assert_eq!((file.content_type.as_str(), file.name.as_deref()), ("audio/ogg", Some("été \"1\".ogg")));
+    assert_eq!(file.content.whole().await.unwrap(), bytes);
+    let refused = nancy.town.media.file(&metz.name, "unknown").await;
+    assert!(matches!(refused, Err(media::Error::Remote(kernel::RemoteError::NotFound(_)))));
+    let size = media::Size { width: 32, height: 32, method: media::Method::Crop };
+    let refused = nancy.town.media.thumbnail(&metz.name, &id, size).await;
+    assert!(matches!(refused, Err(media::Error::NoThumbnail(_))), "no image");
+    // A town tells of its own files only, and to its federation only.
+    let uri = format!("/_matrix/federation/v1/media/download/{id}");
+    for (asked, status) in [(metz, 200), (nancy, 404)] {
+        let town = signed_get(lyon, asked, &uri).await;
+        assert_eq!(town, status);
+    }
+    let answer = metz.site.answer(request(metz, &uri).body(Bytes::new()).unwrap(), &somewhere()).await;
+    assert_eq!(answer.status().as_u16(), 401);
+}
+
+fn somewhere() -> web::Peer {
+    web::Peer::plain([192, 0, 2, 1].into())
+}
+
+fn request(of: &TestTown, uri: &str) -> http::request::Builder {
+    http::Request::builder().uri(uri).header(header::HOST, of.name.as_str())
+}
+
+/// The status of what one town answers another, whatever is in the answer.
+async fn signed_get(by: &TestTown, of: &TestTown, uri: &str) -> u16 {
+    let to_sign = events::RequestToSign { method: "GET", uri, destination: &of.name, content: None };
+    let signed = signer(&by.name, "town", 200).sign_request(&to_sign).unwrap();
+    let request = request(of, uri).header(header::AUTHORIZATION, signed).body(Bytes::new()).unwrap();
+    of.site.answer(request, &somewhere()).await.status().as_u16()
 }

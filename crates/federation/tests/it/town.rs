@@ -22,6 +22,7 @@ use kernel::{
     id::{OwnedServerName, ServerName},
     random::SeededRandom,
 };
+use media::Media;
 use policy::Allowlist;
 use rooms::Rooms;
 use serde_json::{Value, json};
@@ -86,6 +87,7 @@ pub struct TestTown {
     /// The table without [`ECHO`].
     pub routes: Vec<web::RouteInfo>,
     pub scope: Scope,
+    _files: tempfile::TempDir,
 }
 
 impl TestTown {
@@ -109,7 +111,11 @@ impl TestTown {
         let settings = rooms::Settings::default();
         let rooms =
             Rooms::open(scope.clone(), name.clone(), current, clock.clone(), random.clone(), settings, peers.clone());
+        let files = tempfile::tempdir().unwrap();
+        let settings = media::Settings { folder: files.path().to_owned(), file_bytes_max: 1_000_000 };
+        let media = Media::open(scope.clone(), name.clone(), settings, clock.clone(), random.clone(), peers.clone());
         let town = Arc::new(Town {
+            media: media.unwrap(),
             server_name: name.clone(),
             settings: Settings { delegate: ServerName::parse("matrix.metz.example:443").unwrap() },
             peers: peers.clone(),
@@ -135,7 +141,7 @@ impl TestTown {
         let hosts = Arc::new(web::Hosts::only(town.clone()));
         let limiter = Arc::new(web::Limiter::new(web::Limits::default(), clock));
         let site = web::Site::new(hosts, routes, limiter, web::Proxies::default()).unwrap();
-        Self { name, peers, town, site: Arc::new(site), routes: table, scope }
+        Self { name, peers, town, site: Arc::new(site), routes: table, scope, _files: files }
     }
 
     /// Asks as another town, by its signature.

@@ -5,10 +5,11 @@ use events::{Draft, Pdu, RoomVersion};
 use federation::Call;
 use http::Method;
 use kernel::{
-    Timestamp,
+    RemoteError, RemoteResult, Timestamp,
     id::{EventId, OwnedEventId, RoomAliasId, RoomId, ServerName, UserId},
 };
-use rooms::{AskedRooms, Gap, Handshake, Remote as _, RemoteError};
+use media::{Method as Fit, Remote as _, Size};
+use rooms::{AskedRooms, Gap, Handshake, Remote as _};
 use std::{collections::BTreeMap, time::Duration};
 use store::{Direction, memory::Memory};
 
@@ -16,6 +17,8 @@ use crate::{
     peer::{Peer, signer},
     town::{ECHO, NOW, Process, TestTown},
 };
+
+const SIZE: Size = Size { width: 32, height: 32, method: Fit::Crop };
 
 fn event(town: &ServerName) -> Pdu {
     let user = UserId::parse(format!("@a:{town}")).unwrap();
@@ -76,20 +79,18 @@ async fn every_way(town: &TestTown, to: &ServerName) -> Vec<(&'static str, bool)
         ("query/directory", walled(peers.resolve_alias(&alias).await)),
         ("publicRooms", walled(peers.public_rooms(to, &asked_rooms).await)),
         ("hierarchy", walled(peers.hierarchy(to, &room, false).await)),
-        ("user/devices", walled_accounts(peers.devices(&user).await)),
-        ("user/keys/query", walled_accounts(peers.query_keys(to, &wanted).await)),
-        ("user/keys/claim", walled_accounts(peers.claim_keys(to, &claims).await)),
-        ("query/profile", walled_accounts(peers.profile(&user, None).await)),
+        ("user/devices", walled(peers.devices(&user).await)),
+        ("user/keys/query", walled(peers.query_keys(to, &wanted).await)),
+        ("user/keys/claim", walled(peers.claim_keys(to, &claims).await)),
+        ("media/download", walled(peers.download(to, "id", 1_000).await)),
+        ("media/thumbnail", walled(peers.thumbnail(to, "id", SIZE).await)),
+        ("query/profile", walled(peers.profile(&user, None).await)),
     ]);
     ways
 }
 
-fn walled<T>(outcome: rooms::RemoteResult<T>) -> bool {
+fn walled<T>(outcome: RemoteResult<T>) -> bool {
     matches!(outcome, Err(RemoteError::NotAllowed(_)))
-}
-
-fn walled_accounts<T>(outcome: accounts::RemoteResult<T>) -> bool {
-    matches!(outcome, Err(accounts::RemoteError::NotAllowed(_)))
 }
 
 #[tokio::test]

@@ -51,3 +51,20 @@ async fn private_receipts_are_their_owners_alone() {
     let seen = content(&site.after(&bob, &first).await, &room, "m.receipt");
     assert_eq!(seen[&event]["m.read"][alice.user.as_str()]["thread_id"], "main");
 }
+
+/// MSC4102: a sync has room for one receipt of a user for an event; the one without a thread says most.
+#[tokio::test]
+async fn of_receipts_for_one_event_the_one_without_a_thread_is_told() {
+    for threads in [[json!({}), json!({ "thread_id": "main" })], [json!({ "thread_id": "main" }), json!({})]] {
+        let site = TestSite::open();
+        let (alice, bob, room, first) = site.pair().await;
+        let event = site.say(&alice, &room, "lu").await;
+        for thread in threads {
+            let path = format!("receipt/m.read/{}", super::encode(&event));
+            site.act(&bob, &room, &path, thread).await.ok();
+        }
+        let told = content(&site.after(&alice, &first).await, &room, "m.receipt");
+        let told = &told[&event]["m.read"][bob.user.as_str()];
+        assert!(told["ts"].is_number() && told["thread_id"].is_null(), "{told}");
+    }
+}

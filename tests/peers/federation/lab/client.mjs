@@ -70,6 +70,26 @@ export class Client {
         return request(method, `${this.server.baseUrl}/_matrix/client${path}`, body, this.accessToken);
     }
 
+    /** Uploads a file. Returns its mxc:// URI. */
+    async upload(bytes, type, name) {
+        const response = await this.#fetch(`/_matrix/media/v3/upload?filename=${encodeURIComponent(name)}`, { method: "POST", body: bytes }, { "Content-Type": type });
+        return (await response.json()).content_uri;
+    }
+
+    /** A file, or a thumbnail of it: its type, how it is to be named, and its bytes. */
+    async download(uri, what = "download/MEDIA") {
+        const response = await this.#fetch(`/_matrix/client/v1/media/${what.replace("MEDIA", uri.slice("mxc://".length))}`);
+        const [type, disposition] = ["content-type", "content-disposition"].map((name) => response.headers.get(name));
+        return { type, disposition, bytes: Buffer.from(await response.arrayBuffer()) };
+    }
+
+    async #fetch(path, how = {}, headers = {}) {
+        headers.Authorization = `Bearer ${this.accessToken}`;
+        const response = await fetch(this.server.baseUrl + path, { ...how, headers, signal: AbortSignal.timeout(WAIT_MS) });
+        if (!response.ok) throw new Error(`${path}: ${response.status} ${await response.text()}`);
+        return response;
+    }
+
     /** What `look` finds, once it finds something, in what /sync has brought or brings. */
     async until(what, look) {
         const deadline = Date.now() + WAIT_MS;

@@ -3,6 +3,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
+/** One red point. */
+const PICTURE = Buffer.from("iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mP8z8BQDwAEhQGAhKmMIQAAAABJRU5ErkJggg==", "base64");
+
 export function talking(lab, here, there) {
     let host, guest, room;
 
@@ -36,6 +39,15 @@ export function talking(lab, here, there) {
         await to.sees(room, edit);
         const shown = await to.inRoom("GET", room, `event/${encodeURIComponent(original)}`);
         assert.equal(shown.unsigned["m.relations"]["m.replace"].event_id, edit);
+    });
+
+    eachWay("a file and its thumbnail", async (from, to) => {
+        const uri = await from.upload(PICTURE, "image/png", "mairie.png");
+        const file = await to.download(uri);
+        assert.deepEqual([file.type, file.bytes.equals(PICTURE)], ["image/png", true]);
+        assert.match(file.disposition, /^inline; filename="?mairie\.png/);
+        const thumbnail = await to.download(uri, "thumbnail/MEDIA?width=32&height=32&method=crop");
+        assert.match(thumbnail.type, /^image\//);
     });
 
     eachWay("a reaction, a thread", async (from, to) => {

@@ -256,7 +256,7 @@ async fn another_server_s_file_is_fetched_once_for_many_and_shown_as_headers_can
     assert_eq!(abroad.downloads.load(Ordering::SeqCst), 1);
     // It makes no thumbnails: this server does, from what it has in mind.
     let (content_type, _, bytes) = whole(media.thumbnail(&nancy, "id", LARGE).await.unwrap()).await;
-    assert_eq!((content_type.as_str(), dimensions(&bytes)), ("image/jpeg", (240, 240)));
+    assert_eq!((content_type.as_str(), dimensions(&bytes)), ("image/png", (240, 240)));
     assert_eq!(abroad.downloads.load(Ordering::SeqCst), 1);
     assert!(files(folder.path()).is_empty(), "nothing of others lies on disk");
 }

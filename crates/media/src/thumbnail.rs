@@ -125,12 +125,13 @@ fn scale(bytes: &Bytes, size: Size) -> Result<(ImageFormat, Bytes)> {
         Method::Crop => image.resize_to_fill(size.width, size.height, FilterType::Triangle),
         Method::Scale => image.resize(size.width, size.height, FilterType::Triangle),
     };
-    encode(&image).map_err(|error| none(&error))
+    encode(&image, format).map_err(|error| none(&error))
 }
 
-fn encode(image: &DynamicImage) -> image::ImageResult<(ImageFormat, Bytes)> {
+/// Drawings stay sharp, photographs small.
+fn encode(image: &DynamicImage, original: ImageFormat) -> image::ImageResult<(ImageFormat, Bytes)> {
     let mut encoded = Cursor::new(Vec::new());
-    if image.color().has_alpha() {
+    if image.color().has_alpha() || matches!(original, ImageFormat::Png | ImageFormat::Gif) {
         image.write_to(&mut encoded, ImageFormat::Png)?;
         return Ok((ImageFormat::Png, encoded.into_inner().into()));
     }

@@ -133,6 +133,23 @@ async fn after_a_gap_the_list_counts_no_more_until_it_was_asked_for() {
     }
 }
 
+/// A first device without keys is no news, and what comes twice is none the second time.
+#[tokio::test]
+async fn only_what_a_client_could_ask_for_is_told_and_once() {
+    let (town, _, bob) = acquainted().await;
+    let told = async |update: DeviceListUpdate| {
+        let before = town.accounts.position();
+        town.accounts.receive_device_list(&abroad(), update, true).await.unwrap();
+        !town.accounts.device_list_changes(before, Position::END).unwrap().is_empty()
+    };
+    town.accounts.forget_list(&bob).await.unwrap();
+    let keyless = DeviceListUpdate { keys: None, ..update(&bob, "ONE", 0, &[], &Pen::new(1)) };
+    assert_eq!((told(keyless.clone()).await, told(keyless).await), (false, false));
+    assert_eq!(town.accounts.stale_lists(10).unwrap(), [&*bob], "it is asked for all the same");
+    let first = update(&bob, "ONE", 4, &[0], &Pen::new(1));
+    assert_eq!((told(first.clone()).await, told(first).await), (true, false));
+}
+
 /// Synapse numbers its answers by a count of all its users' changes, and its updates by one of those that it sent.
 #[tokio::test]
 async fn a_server_whose_answers_have_numbers_of_their_own_is_followed_too() {

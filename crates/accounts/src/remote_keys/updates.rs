@@ -43,7 +43,8 @@ impl Accounts {
         let _changing = self.change(&user).await;
         let before = self.remote_list(&user)?;
         let kept = before.as_ref().filter(|list| list.stale.is_none());
-        if kept.is_some_and(|list| list.knows(stream_id)) {
+        let came_before = before.as_ref().is_some_and(|list| list.seen.contains(&stream_id));
+        if came_before || kept.is_some_and(|list| list.knows(stream_id)) {
             return Ok(());
         }
         let mut batch = self.scope().batch();

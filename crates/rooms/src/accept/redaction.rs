@@ -15,18 +15,21 @@ use crate::{
 };
 
 impl Unit<'_> {
-    /// Prunes the event that this one redacts, if it is here and the redaction may; returns its id then.
-    pub(super) fn redact(&mut self, pdu: &Pdu) -> Result<Option<OwnedEventId>> {
+    /// Prunes the event that this one, sent in that state, redacts, if it is here and the redaction may; returns its id then.
+    /// What the room's state is meanwhile does not count: it is another on each server.
+    pub(super) fn redact(&mut self, pdu: &Pdu, state: Root) -> Result<Option<OwnedEventId>> {
         let Some(target) = target_of(pdu) else { return Ok(None) };
+        // Its event, should it come next, must find it.
+        self.holds_on = true;
         let Some(event) = self.inner.event(&self.room, target)? else {
             let key = (self.room.id.as_ref(), target);
             self.batch.put(&EARLY_REDACTIONS, key, &OwnedEventIdRow(pdu.event_id().to_owned()));
             return Ok(None);
         };
-        Ok(self.prune(&event, pdu, self.head.state)?.then(|| target.to_owned()))
+        Ok(self.prune(&event, pdu, state)?.then(|| target.to_owned()))
     }
 
-    /// The same for a redaction of the past, sent in that state. An event that has no place here yet is pruned as it gets one:
+    /// The same for a redaction of the past. An event that has no place here yet is pruned as it gets one:
     /// its id is returned.
     pub(super) fn redact_past(&mut self, pdu: &Pdu, state: Root) -> Result<Option<OwnedEventId>> {
         let Some(target) = target_of(pdu) else { return Ok(None) };
@@ -68,8 +71,10 @@ impl Unit<'_> {
         let key = (self.room.id.as_ref(), id);
         let Some(OwnedEventIdRow(redaction)) = self.inner.scope.get(&EARLY_REDACTIONS, key)? else { return Ok(None) };
         self.batch.delete(&EARLY_REDACTIONS, key);
-        let redaction = self.event(&redaction)?;
-        Ok(self.may_redact(&redaction, target, self.head.state)?.then(|| redaction.event_id().to_owned()))
+        let redaction = self.inner.event(&self.room, &redaction)?;
+        let redaction = redaction.ok_or_else(|| Error::Damaged("an early redaction is missing".to_owned()))?;
+        let may = self.may_redact(&redaction.pdu, target, redaction.state_before)?;
+        Ok(may.then(|| redaction.pdu.event_id().to_owned()))
     }
 
     pub(super) fn may_redact(&self, redaction: &Pdu, target: &Pdu, state: Root) -> Result<bool> {

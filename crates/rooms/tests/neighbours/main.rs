@@ -4,6 +4,7 @@ mod bridging;
 mod chain;
 mod ends;
 mod history;
+mod meeting;
 mod neighbour;
 mod relations;
 mod served;

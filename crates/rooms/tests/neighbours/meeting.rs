@@ -67,6 +67,30 @@ async fn a_redaction_is_judged_where_it_was_sent_whatever_the_room_is_meanwhile(
     }
 }
 
+#[tokio::test]
+async fn a_redaction_that_may_not_takes_nothing_from_one_that_may() {
+    for powerless_first in [false, true] {
+        let town = Town::new(METZ);
+        let (lyon, nancy) = (Neighbour::of(&town, LYON), Neighbour::of(&town, NANCY));
+        let (bob, carol) = (lyon.user("bob"), nancy.user("carol"));
+        let (anne, room, last) = shared_room(&town, &lyon, &nancy).await;
+        let target = nancy.message(&room, &[&last], &carol, "secret");
+        let content = json!({ "redacts": target.event_id() });
+        let powerless = lyon.event(&room, &[&last], &bob, "m.room.redaction", None, content.clone());
+        let mut by_anne = new_event("m.room.redaction", None, content);
+        by_anne.redacts = Some(target.event_id().to_owned());
+        if powerless_first {
+            lyon.send(&[&powerless]).await;
+        }
+        town.send(&anne, &room, by_anne).await;
+        if !powerless_first {
+            lyon.send(&[&powerless]).await;
+        }
+        nancy.send(&[&target]).await;
+        assert!(is_redacted(&town, &anne, &room, target.event_id()), "the powerless first: {powerless_first}");
+    }
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_event_that_two_servers_bring_at_once_is_there_once() {
     let town = Town::new(METZ);

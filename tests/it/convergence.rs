@@ -36,7 +36,7 @@ const TOGETHER_MAX: usize = 3;
 /// Turns that the towns' own work gets after a step, at most.
 const TURNS_MAX: usize = 400;
 /// By then whatever waits has arrived.
-const DEADLINE: Duration = Duration::from_secs(60);
+const DEADLINE: Duration = Duration::from_secs(30);
 /// How often it is looked for, and what time passes meanwhile for the towns.
 const LOOK_EVERY: Duration = Duration::from_millis(10);
 const PASSES: Duration = Duration::from_secs(5);
@@ -219,14 +219,17 @@ impl World {
         let together = self.together();
         for town in &together {
             // All of them: an event of somebody who is out by another town's state is soft-failed there, with all behind it.
+            let mut last = None;
             for agent in AGENTS {
                 let word = format!("{LAST_WORD}{round} {agent} {}", town.name);
                 if let Ok(said) = town.say(&town.actor(agent), &self.room, &word).await {
                     self.sent.lock().push(said);
-                    let others = together.iter().filter(|other| other.name != town.name);
-                    awaited.extend(others.map(|other| (word.clone(), other.name.clone())));
+                    last = Some(word);
                 }
             }
+            // Of a town that was silent for long only the last event is told; what comes before it is asked for.
+            let others = together.iter().filter(|other| other.name != town.name);
+            awaited.extend(others.filter_map(|other| Some((last.clone()?, other.name.clone()))));
         }
         let (wire, towns) = (&self.process.wire, &self.process.towns);
         let waiting = || awaited.iter().filter(|(word, town)| !wire.has_arrived(word, town)).collect::<Vec<_>>();
@@ -240,7 +243,9 @@ impl World {
             }
         };
         if tokio::time::timeout(DEADLINE, drained).await.is_err() {
-            panic!("these never arrive: {:?}\n{}", waiting(), self.log.lock());
+            let busy: Vec<_> =
+                towns.iter().filter(|town| !town.app.outbound.is_idle()).map(|town| &town.name).collect();
+            panic!("these never arrive: {:?}; busy: {busy:?}\n{}", waiting(), self.log.lock());
         }
     }
 }

@@ -63,7 +63,7 @@ impl Process {
     }
 }
 
-fn write_file(folder: &std::path::Path, town: &str, allowed: &str) {
+pub(crate) fn write_file(folder: &std::path::Path, town: &str, allowed: &str) {
     let text = format!(
         r#"
         server_name = "{town}"

@@ -149,8 +149,7 @@ impl Inner {
     /// The server has shown that it lives: what waits for it is sent now.
     fn alive(self: &Arc<Self>, server: &ServerName) {
         let known = self.destinations.lock().get(server).cloned();
-        if let Some(destination) = known.filter(|destination| destination.is_backing_off()) {
-            destination.forget_failures();
+        if known.is_some_and(|destination| destination.lives()) {
             self.wake(server);
         }
     }

@@ -24,6 +24,13 @@ pub enum RemoteError {
     Malformed(OwnedServerName),
 }
 
+impl RemoteError {
+    /// Whether the same question may be answered another time.
+    pub fn passes(&self) -> bool {
+        matches!(self, Self::Unreachable(_) | Self::Refused { status: 429 | 500.., .. })
+    }
+}
+
 impl Fault for RemoteError {
     fn kind(&self) -> Kind {
         match self {

@@ -51,7 +51,8 @@ pub(crate) struct Unit<'a> {
     roots: Vec<Root>,
     fresh: HashMap<OwnedEventId, Arc<Pdu>>,
     sent: Vec<(Transaction, OwnedEventId)>,
-    changes_state: bool,
+    /// The next writer must wait until this is on disk, for it reads there what this writes.
+    holds_on: bool,
 }
 
 /// An event of another server whose place in the room has been found.
@@ -95,7 +96,7 @@ impl<'a> Unit<'a> {
             roots: Vec::new(),
             fresh: HashMap::new(),
             sent: Vec::new(),
-            changes_state: false,
+            holds_on: false,
             room,
             guard,
         }
@@ -133,6 +134,8 @@ impl<'a> Unit<'a> {
     pub(crate) fn receive(&mut self, arrival: Arrival) -> Result<Arc<Pdu>> {
         let Arrival { pdu, state_before, state_after, verdict, extremities, room_state, missing, relayed_from } =
             arrival;
+        // It may come from two servers at once, and be redacted as soon as it is seen: who comes next must find it.
+        self.holds_on = true;
         let known = self.inner.scope.has(&EVENTS, (self.room.id.as_ref(), pdu.event_id()))?;
         let entry = Entry {
             verdict,
@@ -179,7 +182,7 @@ impl<'a> Unit<'a> {
         let replaces = self.replaced(&pdu, entry.state_before)?;
         let redacted_by = if entry.told { None } else { self.early_redaction(&pdu)? };
         self.become_state(room_state, &pdu, stamp)?;
-        let redacts = self.redact(&pdu)?;
+        let redacts = self.redact(&pdu, entry.state_before)?;
         let json = match &redacted_by {
             Some(_) => events::redact(&pdu, self.room.version)?.into_json(),
             None => {

@@ -35,9 +35,10 @@ pub(crate) const SERVERS: Table<(OwnedRoomId, OwnedServerName), ServerRow> =
 /// The rooms of [`SERVERS`], by server.
 pub(crate) const SERVER_ROOMS: Table<(OwnedServerName, OwnedRoomId), ()> =
     Table::new(0x0119, "server_rooms", Space::Index);
-/// Redactions that came before what they redact: (room, target) → redaction.
-pub(crate) const EARLY_REDACTIONS: Table<(OwnedRoomId, OwnedEventId), OwnedEventIdRow> =
-    Table::new(0x011a, "early_redactions", Space::Index);
+/// Redactions that came before what they redact: (room, target, redaction). All of them: which may is seen when the target comes.
+/// (Number 0x011a was one for each target.)
+pub(crate) const EARLY_REDACTIONS: Table<(OwnedRoomId, OwnedEventId, OwnedEventId), ()> =
+    Table::new(0x0131, "early_redactions", Space::Index);
 /// Rooms that are being come in to by way of another server, with the state whose indexes are being written: [`STATE_NOW`] and
 /// [`MEMBERS`] are as that state has it or as the room's own has it, until the join is committed.
 pub(crate) const INDEXED_AHEAD: Table<(OwnedRoomId,), RootRow> = Table::new(0x0130, "indexed_ahead", Space::Index);

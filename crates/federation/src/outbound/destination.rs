@@ -30,6 +30,8 @@ struct State {
     running: bool,
     /// Something came while it did.
     again: bool,
+    /// The destination showed a sign of life while it did: an attempt that fails then is made again at once.
+    sign: bool,
     failure: Option<FailureRow>,
     /// What was sent and not answered: tried again as it was, under the same id.
     attempt: Option<Transaction>,
@@ -46,8 +48,15 @@ enum Next {
 
 impl Destination {
     pub(super) fn new(server: OwnedServerName, failure: Option<FailureRow>) -> Self {
-        let state =
-            State { running: false, again: false, failure, attempt: None, width: ITEMS_MAX, typing: Vec::new() };
+        let state = State {
+            running: false,
+            again: false,
+            sign: false,
+            failure,
+            attempt: None,
+            width: ITEMS_MAX,
+            typing: Vec::new(),
+        };
         Self { server, state: Mutex::new(state) }
     }
 
@@ -70,6 +79,14 @@ impl Destination {
         !state.running
     }
 
+    /// The destination has shown that it lives. Whether it was waited for.
+    pub(super) fn lives(&self) -> bool {
+        let mut state = self.state.lock();
+        state.sign = state.running;
+        !state.running && state.failure.take().is_some()
+    }
+
+    #[cfg(test)]
     pub(super) fn is_backing_off(&self) -> bool {
         let state = self.state.lock();
         state.failure.is_some() && !state.running
@@ -83,10 +100,6 @@ impl Destination {
     pub(super) fn is_idle(&self) -> bool {
         let state = self.state.lock();
         !state.running && state.failure.is_none()
-    }
-
-    pub(super) fn forget_failures(&self) {
-        self.state.lock().failure = None;
     }
 
     pub(super) fn add_typing(&self, changes: &[Typed]) {
@@ -195,6 +208,9 @@ impl Inner {
         let mut failure = backoff::failed(before, now, self.random.as_ref());
         // Other requests to the server fail too: whoever counts all of them knows better.
         failure.retry_at = self.carrier.retry_at(server).unwrap_or(failure.retry_at);
+        if std::mem::take(&mut destination.state.lock().sign) {
+            failure.retry_at = now;
+        }
         if before.is_none() {
             tracing::info!(%server, "the destination does not answer: what it must be told waits");
         }

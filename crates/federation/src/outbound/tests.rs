@@ -15,7 +15,7 @@ use parking_lot::Mutex;
 use rooms::{Actor, Change, CreateRoom, NewEvent, Rooms};
 use serde_json::{Value, json};
 use store::{Scope, Store, memory::Memory};
-use tokio::sync::{broadcast, mpsc};
+use tokio::sync::{Notify, broadcast, mpsc};
 
 use super::{Carrier, CarryError, Outbound, OutboundParts, tables::QUEUE};
 
@@ -29,6 +29,8 @@ struct Scripted {
     poison: Mutex<Option<String>>,
     given: mpsc::UnboundedSender<Given>,
     back: broadcast::Sender<OwnedServerName>,
+    /// The next answer comes when this says so.
+    gate: Mutex<Option<Arc<Notify>>>,
 }
 
 #[derive(Debug)]
@@ -69,6 +71,10 @@ impl Carrier for Scripted {
         };
         let body = serde_json::from_str(&body).unwrap();
         self.given.send(Given { to: to.to_owned(), id: id.to_owned(), body, outcome }).unwrap();
+        let gate = self.gate.lock().take();
+        if let Some(gate) = gate {
+            gate.notified().await;
+        }
         outcome.map(|()| r#"{"pdus":{}}"#.to_owned())
     }
 }
@@ -108,6 +114,7 @@ impl Town {
         let room = rooms.create(&anne(), CreateRoom::default()).await.unwrap();
         let (sender, given) = mpsc::unbounded_channel();
         let carrier = Arc::new(Scripted {
+            gate: Mutex::default(),
             answers: Mutex::default(),
             poison: Mutex::default(),
             given: sender,
@@ -204,6 +211,29 @@ async fn a_sign_of_life_ends_the_waiting_at_once() {
     let backs_off = || outbound.inner.destination(&server).is_backing_off();
     town.until("it waits", backs_off).await;
     town.carrier.back.send(server).unwrap();
+    assert_eq!(town.next().await.outcome, Ok(()), "without the clock having moved");
+}
+
+#[tokio::test]
+async fn a_sign_of_life_counts_also_while_an_attempt_is_failing() {
+    let mut town = Town::new().await;
+    let gate = Arc::new(Notify::new());
+    for _ in 0..9 {
+        town.carrier.answers.lock().push_back(CarryError::Unavailable);
+    }
+    town.start();
+    town.say("one", "b.example").await;
+    for _ in 0..8 {
+        town.next().await;
+        town.clock.advance(Duration::from_secs(3600));
+    }
+    *town.carrier.gate.lock() = Some(gate.clone());
+    town.clock.advance(Duration::from_secs(3600));
+    assert_eq!(town.next().await.outcome, Err(CarryError::Unavailable));
+    // It comes up too late for this attempt, and is heard of before that has failed.
+    let server: OwnedServerName = "b.example".try_into().unwrap();
+    town.outbound.as_ref().unwrap().inner.alive(&server);
+    gate.notify_one();
     assert_eq!(town.next().await.outcome, Ok(()), "without the clock having moved");
 }
 

@@ -39,7 +39,7 @@ impl Unit<'_> {
         let stamp = self.batch.stamp();
         self.batch.put(&STATE_LOG, (self.room.id.as_ref(), stamp), &RootRow(state));
         self.head.state = state;
-        self.changes_state = true;
+        self.holds_on = true;
         self.fresh.extend(told);
         let mut members = Vec::new();
         for Difference { old, new } in changes {

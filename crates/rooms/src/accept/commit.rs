@@ -15,8 +15,9 @@ use crate::{
 impl Unit<'_> {
     /// Hands the batch to the committer and returns once it is on disk.
     ///
-    /// A change of state keeps the room until then, so that the next writer reads it from the store; other events only
-    /// move the end of the graph, and the next may be made while these are being written.
+    /// A change of state, a redaction, and whatever another server sent keep the room until then, so that the next writer reads
+    /// them from the store; other events made here only move the end of the graph, and the next may be made while these are
+    /// being written.
     pub(crate) async fn commit(self) -> Result<()> {
         self.commit_all(None).await
     }
@@ -60,13 +61,13 @@ impl Unit<'_> {
         Ok(batch)
     }
 
-    /// Lets the next writer build on this unit; what is returned keeps the room, and its lock if the state changed.
+    /// Lets the next writer build on this unit; what is returned keeps the room, and its lock if that must wait for the disk.
     fn hand_over(mut self) -> (Arc<Room>, Option<OwnedMutexGuard<Writer>>) {
         self.guard.head = self.head;
         self.guard.servers = self.servers;
         for (key, event) in self.sent {
             self.guard.remember(key, event);
         }
-        (self.room, self.changes_state.then_some(self.guard))
+        (self.room, self.holds_on.then_some(self.guard))
     }
 }

@@ -41,7 +41,7 @@ impl Unit<'_> {
             None => false,
         };
         self.head.state = after;
-        self.changes_state = true;
+        self.holds_on = true;
         self.batch.put(&STATE_LOG, (self.room.id.as_ref(), stamp), &RootRow(after));
         if let (true, Some(state_key)) = (alone, pdu.state_key()) {
             let old = self.growth.get(before, pdu.kind(), state_key)?;

@@ -32,7 +32,7 @@ type Redaction = (Arc<Pdu>, Root);
 #[derive(Default)]
 struct Newer {
     /// Redactions, by what they redact.
-    redactions: HashMap<OwnedEventId, Redaction>,
+    redactions: HashMap<OwnedEventId, Vec<Redaction>>,
     /// The roots of threads whose last event may be among them.
     threads: HashSet<OwnedEventId>,
 }
@@ -69,9 +69,10 @@ impl Unit<'_> {
                 self.put_past_row(gap, 0, &one, EventRow { verdict, ..row_of(&one, json) });
             }
         }
-        for (target, (redaction, _)) in newer.redactions {
-            let row = OwnedEventIdRow(redaction.event_id().to_owned());
-            self.batch.put(&EARLY_REDACTIONS, (room.as_ref(), target.as_ref()), &row);
+        for (target, redactions) in newer.redactions {
+            for (redaction, _) in redactions {
+                self.batch.put(&EARLY_REDACTIONS, (room.as_ref(), target.as_ref(), redaction.event_id()), &());
+            }
         }
         self.batch.expect(&GAPS, (room.as_ref(), gap), Some(found));
         self.batch.put(&GAPS, (room.as_ref(), gap), &row);
@@ -85,14 +86,17 @@ impl Unit<'_> {
     fn put_past(&mut self, place: Boundary, one: Past, newer: &mut Newer) -> Result<()> {
         let pdu = Arc::new(one.pdu.clone());
         let (room, id) = (self.room.id.clone(), pdu.event_id().to_owned());
-        let redacted_by = match newer.redactions.remove(&id) {
-            Some((redaction, state)) if self.may_redact(&redaction, &pdu, state)? => {
-                Some(redaction.event_id().to_owned())
+        let mut redacted_by = None;
+        for (redaction, state) in newer.redactions.remove(&id).unwrap_or_default() {
+            if redacted_by.is_none() && self.may_redact(&redaction, &pdu, state)? {
+                redacted_by = Some(redaction.event_id().to_owned());
             }
-            _ => self.early_redaction(&pdu)?,
-        };
+        }
+        if redacted_by.is_none() {
+            redacted_by = self.early_redaction(&pdu)?;
+        }
         if let Some(target) = self.redact_past(&pdu, one.state_before)? {
-            newer.redactions.entry(target).or_insert((pdu.clone(), one.state_before));
+            newer.redactions.entry(target).or_default().push((pdu.clone(), one.state_before));
         }
         let json = match &redacted_by {
             Some(_) => events::redact(&pdu, self.room.version)?.into_json(),

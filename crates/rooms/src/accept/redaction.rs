@@ -11,22 +11,27 @@ use crate::{
     Change, Error, Result, TOPIC,
     event::Event,
     state::Root,
-    tables::{EARLY_REDACTIONS, EVENTS, EventRow, OwnedEventIdRow},
+    tables::{EARLY_REDACTIONS, EVENTS, EventRow},
 };
 
+/// Redactions of one event that are looked at when it comes.
+const EARLY_MAX: usize = 1_000;
+
 impl Unit<'_> {
-    /// Prunes the event that this one redacts, if it is here and the redaction may; returns its id then.
-    pub(super) fn redact(&mut self, pdu: &Pdu) -> Result<Option<OwnedEventId>> {
+    /// Prunes the event that this one, sent in that state, redacts, if it is here and the redaction may; returns its id then.
+    /// What the room's state is meanwhile does not count: it is another on each server.
+    pub(super) fn redact(&mut self, pdu: &Pdu, state: Root) -> Result<Option<OwnedEventId>> {
         let Some(target) = target_of(pdu) else { return Ok(None) };
+        // Its event, should it come next, must find it.
+        self.holds_on = true;
         let Some(event) = self.inner.event(&self.room, target)? else {
-            let key = (self.room.id.as_ref(), target);
-            self.batch.put(&EARLY_REDACTIONS, key, &OwnedEventIdRow(pdu.event_id().to_owned()));
+            self.batch.put(&EARLY_REDACTIONS, (self.room.id.as_ref(), target, pdu.event_id()), &());
             return Ok(None);
         };
-        Ok(self.prune(&event, pdu, self.head.state)?.then(|| target.to_owned()))
+        Ok(self.prune(&event, pdu, state)?.then(|| target.to_owned()))
     }
 
-    /// The same for a redaction of the past, sent in that state. An event that has no place here yet is pruned as it gets one:
+    /// The same for a redaction of the past. An event that has no place here yet is pruned as it gets one:
     /// its id is returned.
     pub(super) fn redact_past(&mut self, pdu: &Pdu, state: Root) -> Result<Option<OwnedEventId>> {
         let Some(target) = target_of(pdu) else { return Ok(None) };
@@ -56,20 +61,26 @@ impl Unit<'_> {
         Ok(true)
     }
 
-    /// The redaction of this event that came before it, if it may.
-    pub(super) fn early_redaction(&mut self, target: &Pdu) -> Result<Option<OwnedEventId>> {
-        let id = target.event_id();
+    /// A redaction of this event that came before it, if one of them may.
+    pub(super) fn early_redaction(&mut self, event: &Pdu) -> Result<Option<OwnedEventId>> {
+        let id = event.event_id();
         if let Some(known) = self.inner.event(&self.room, id)?
             && known.redacted_by.is_some()
         {
             // It was pruned while it had no place.
             return Ok(known.redacted_by.clone());
         }
-        let key = (self.room.id.as_ref(), id);
-        let Some(OwnedEventIdRow(redaction)) = self.inner.scope.get(&EARLY_REDACTIONS, key)? else { return Ok(None) };
-        self.batch.delete(&EARLY_REDACTIONS, key);
-        let redaction = self.event(&redaction)?;
-        Ok(self.may_redact(&redaction, target, self.head.state)?.then(|| redaction.event_id().to_owned()))
+        let early = self.inner.scope.scan(&EARLY_REDACTIONS, (self.room.id.as_ref(), id)).limit(EARLY_MAX).keys()?;
+        let mut redacted_by = None;
+        for (room, target, redaction) in early {
+            self.batch.delete(&EARLY_REDACTIONS, (room.as_ref(), target.as_ref(), redaction.as_ref()));
+            let redaction = self.inner.event(&self.room, &redaction)?;
+            let redaction = redaction.ok_or_else(|| Error::Damaged("an early redaction is missing".to_owned()))?;
+            if redacted_by.is_none() && self.may_redact(&redaction.pdu, event, redaction.state_before)? {
+                redacted_by = Some(redaction.pdu.event_id().to_owned());
+            }
+        }
+        Ok(redacted_by)
     }
 
     pub(super) fn may_redact(&self, redaction: &Pdu, target: &Pdu, state: Root) -> Result<bool> {

@@ -49,11 +49,14 @@ impl Rooms {
     }
 
     /// Fetches those of these events that are not here, one by one. An event whose own authorization is not here either is
-    /// left out.
+    /// left out, as is one that the other server does not tell.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`] if the other server could not be asked for all: another time it may tell them.
     pub(crate) async fn fetch_singly(&self, origin: &ServerName, room: &Arc<Room>, ids: &[OwnedEventId]) -> Result<()> {
         let mut found = Vec::new();
         let mut unknown = self.unknown(room, ids)?.into_iter().take(SINGLY_MAX);
-        let mut asked = JoinSet::new();
+        let (mut asked, mut unasked) = (JoinSet::new(), None);
         loop {
             while asked.len() < SINGLY_AT_ONCE
                 && let Some(id) = unknown.next()
@@ -63,12 +66,19 @@ impl Rooms {
             }
             match asked.join_next().await {
                 Some(Ok((Ok(event), _))) => found.push(event),
-                Some(Ok((Err(error), id))) => tracing::info!(%origin, event = %id, %error, "an event cannot be had"),
+                Some(Ok((Err(error), id))) => {
+                    tracing::info!(%origin, event = %id, %error, "an event cannot be had");
+                    unasked = unasked.or(error.passes().then_some(id));
+                }
                 Some(Err(_)) => {}
                 None => break,
             }
         }
-        self.keep_outliers(room, found).await
+        self.keep_outliers(room, found).await?;
+        match unasked {
+            Some(id) => Err(Error::Unavailable(format!("The event {id} cannot be had now"))),
+            None => Ok(()),
+        }
     }
 
     /// Those of these events that are not here in any form.

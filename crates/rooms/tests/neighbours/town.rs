@@ -29,6 +29,8 @@ pub(crate) struct Script {
     pub(crate) states: Mutex<HashMap<OwnedEventId, Vec<OwnedEventId>>>,
     /// The answer to each request for missing events.
     pub(crate) missing: Mutex<Vec<OwnedEventId>>,
+    /// Events that cannot be told now.
+    pub(crate) lost: Mutex<HashSet<OwnedEventId>>,
     /// Servers that answer nothing.
     pub(crate) silent: Mutex<HashSet<OwnedServerName>>,
     /// What is told as history beside the history.
@@ -209,6 +211,9 @@ impl Remote for Script {
 
     async fn event(&self, to: &ServerName, id: &EventId) -> RemoteResult<String> {
         self.call("event", to)?;
+        if self.lost.lock().unwrap().contains(id) {
+            return Err(RemoteError::Unreachable(to.to_owned()));
+        }
         self.texts(&[id.to_owned()]).pop().map_or_else(|| unknown(to), Ok)
     }
 

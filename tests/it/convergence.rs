@@ -14,7 +14,7 @@ use std::{fmt::Write, time::Duration};
 use futures_util::future::join_all;
 use kernel::{
     Random, Worker,
-    id::{OwnedEventId, OwnedRoomId},
+    id::{OwnedEventId, OwnedRoomId, OwnedServerName},
     random::SeededRandom,
 };
 use parking_lot::Mutex;
@@ -212,6 +212,11 @@ impl World {
         together
     }
 
+    /// The servers that the town tells of what is said there now.
+    fn told_by(&self, town: &Town) -> Vec<OwnedServerName> {
+        town.app.rooms.servers(&self.room).unwrap()
+    }
+
     /// Every town says one last thing, by which whatever was missed is found, and all is delivered.
     async fn last_words(&self, round: usize) {
         self.process.wire.mend();
@@ -222,14 +227,18 @@ impl World {
             let mut last = None;
             for agent in AGENTS {
                 let word = format!("{LAST_WORD}{round} {agent} {}", town.name);
+                let told = self.told_by(town);
                 if let Ok(said) = town.say(&town.actor(agent), &self.room, &word).await {
                     self.sent.lock().push(said);
-                    last = Some(word);
+                    last = Some((word, told));
                 }
             }
-            // Of a town that was silent for long only the last event is told; what comes before it is asked for.
+            // Of a town that was silent for long only the last event is told; what comes before it is asked for. What is still
+            // under way may put a town out at this moment: then it is not told.
+            let Some((word, told)) = last else { continue };
             let others = together.iter().filter(|other| other.name != town.name);
-            awaited.extend(others.filter_map(|other| Some((last.clone()?, other.name.clone()))));
+            let others = others.filter(|other| told.contains(&other.name) && self.told_by(town).contains(&other.name));
+            awaited.extend(others.map(|other| (word.clone(), other.name.clone())));
         }
         let (wire, towns) = (&self.process.wire, &self.process.towns);
         let waiting = || awaited.iter().filter(|(word, town)| !wire.has_arrived(word, town)).collect::<Vec<_>>();

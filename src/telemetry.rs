@@ -7,7 +7,7 @@ use tracing_subscriber::EnvFilter;
 
 use crate::config::{LogFormat, ServerConfig};
 
-const FILTER: &str = "info,ruma_state_res=warn";
+const FILTER: &str = "info,ruma_state_res=error";
 
 /// Begins to log to standard error: text for people, or one JSON object a line.
 pub fn log(config: &ServerConfig) {

@@ -119,7 +119,7 @@ async fn a_file_is_there_as_it_came_also_after_a_restart() {
     std::mem::forget(unfinished);
     assert_eq!(files(folder.path()).len(), 2);
     let media = open(&engine, folder.path(), Arc::new(crate::Offline));
-    assert_eq!(files(folder.path()), [id.clone()], "what was unfinished is gone");
+    assert_eq!(files(folder.path()), std::slice::from_ref(&id), "what was unfinished is gone");
     let file = media.file(&server("metz.example"), &id).await.unwrap();
     assert_eq!(file.content.bytes(), 400_000);
     let told = whole(file).await;

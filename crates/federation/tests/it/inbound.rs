@@ -126,12 +126,12 @@ async fn what_two_servers_of_a_room_tell_each_other() {
     let answer = world.send("a", &[&pdu], &edus).await;
     assert_eq!(answer, json!({ "pdus": { hello.as_str(): {} } }));
     rooms.visible_event(room, &alice.user, &hello).unwrap();
-    assert_eq!(world.typists(), [bob.user.clone()]);
+    assert_eq!(world.typists(), std::slice::from_ref(&bob.user));
     let receipts = rooms.receipts(room, &alice.user, Position::START, Position::END).unwrap();
     let of_bob = receipts.iter().find(|receipt| receipt.user == bob.user).unwrap();
     assert_eq!((&of_bob.event_id, of_bob.at.0, of_bob.thread.as_deref()), (&hello, 5, Some("main")));
     assert_eq!(world.inbox().len(), 1);
-    assert_eq!(metz.town.accounts.stale_lists(10).unwrap(), [bob.user.clone()]);
+    assert_eq!(metz.town.accounts.stale_lists(10).unwrap(), std::slice::from_ref(&bob.user));
 
     // The same transaction, and all in it under another id.
     let before = rooms.position();

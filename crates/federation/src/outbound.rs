@@ -149,7 +149,7 @@ impl Inner {
     /// The server has shown that it lives: what waits for it is sent now.
     fn alive(self: &Arc<Self>, server: &ServerName) {
         let known = self.destinations.lock().get(server).cloned();
-        if known.is_some_and(|destination| destination.lives()) {
+        if known.is_some_and(|destination| destination.lives(self.clock.now())) {
             self.wake(server);
         }
     }

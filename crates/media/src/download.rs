@@ -3,8 +3,11 @@
 use bytes::{Bytes, BytesMut};
 use futures_util::{Stream, stream};
 use kernel::id::{OwnedServerName, ServerName};
-use quick_cache::{Weighter, sync::Cache};
-use tokio::io::AsyncReadExt;
+use quick_cache::{
+    DefaultHashBuilder, OptionsBuilder, Weighter,
+    sync::{Cache, DefaultLifecycle},
+};
+use tokio::{io::AsyncReadExt, sync::SemaphorePermit};
 
 use crate::{
     Error, Media, RemoteFile, Result, Size,
@@ -18,7 +21,7 @@ const ID_BYTES_MAX: usize = 255;
 const NAME_CHARS_MAX: usize = 100;
 /// Bytes of a file that are read at once.
 const PIECE_BYTES: usize = 65_536;
-/// Bytes that are kept in memory of others' files and of thumbnails; one that is larger is not kept.
+/// Bytes that are kept in memory of others' files and of thumbnails; one that is nearly as large is not kept.
 const KEPT_BYTES_MAX: u64 = 32 << 20;
 const KEPT_MAX: usize = 4_000;
 
@@ -98,7 +101,14 @@ impl Weighter<Key, RemoteFile> for Bulk {
 pub(crate) type Kept = Cache<Key, RemoteFile, Bulk>;
 
 pub(crate) fn kept() -> Kept {
-    Cache::with_weighter(KEPT_MAX, KEPT_BYTES_MAX, Bulk)
+    // One shard: each would have its part of the bound, and keep no file that is larger.
+    let options = OptionsBuilder::new()
+        .shards(1)
+        .estimated_items_capacity(KEPT_MAX)
+        .weight_capacity(KEPT_BYTES_MAX)
+        .build()
+        .unwrap_or_else(|_| unreachable!("both capacities are given"));
+    Cache::with_options(options, Bulk, DefaultHashBuilder::default(), DefaultLifecycle::default())
 }
 
 impl Media {
@@ -139,9 +149,26 @@ impl Media {
         if !is_id(id) {
             return Err(Error::NotFound);
         }
+        if let Some(known) = self.inner.kept.get(&Key::File(server.to_owned(), id.to_owned())) {
+            return Ok(known);
+        }
+        let _place = self.place_to_fetch().await?;
+        self.fetched_here(server, id).await
+    }
+
+    /// A place among those who have files in memory. Taken before anybody waits for another's fetch, so that nobody waits in a
+    /// circle.
+    pub(crate) async fn place_to_fetch(&self) -> Result<SemaphorePermit<'_>> {
+        self.inner.fetches.acquire().await.map_err(|_| Error::Internal("no more fetches"))
+    }
+
+    /// The same, for who has a place.
+    pub(crate) async fn fetched_here(&self, server: &ServerName, id: &str) -> Result<RemoteFile> {
+        if !is_id(id) {
+            return Err(Error::NotFound);
+        }
         let key = Key::File(server.to_owned(), id.to_owned());
         let fetch = async {
-            let _place = self.inner.fetches.acquire().await.map_err(|_| Error::Internal("no more fetches"))?;
             let file = self.inner.remote.download(server, id, self.file_bytes_max()).await?;
             Ok::<_, Error>(presentable(file))
         };

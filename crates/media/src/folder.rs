@@ -7,6 +7,8 @@ use std::{
 
 /// Where files are until they are whole.
 const UNFINISHED: &str = "unfinished";
+/// Folders that may have been made with a tenant's: its own, that of all tenants, the data folder and what that is in.
+const FOLDERS_ABOVE: usize = 4;
 /// Letters of an id that name its folder.
 const PREFIX: usize = 2;
 
@@ -16,6 +18,13 @@ impl Folder {
     pub(crate) fn open(root: &Path) -> io::Result<Self> {
         let unfinished = root.join(UNFINISHED);
         fs::create_dir_all(&unfinished)?;
+        // The folder itself, and those above it that may be as new.
+        for folder in root.ancestors().take(FOLDERS_ABOVE) {
+            match fs::File::open(folder) {
+                Ok(folder) => folder.sync_all()?,
+                Err(error) => tracing::debug!(%error, folder = %folder.display(), "a folder cannot be synced"),
+            }
+        }
         for left in fs::read_dir(&unfinished)? {
             fs::remove_file(left?.path())?;
         }

@@ -26,7 +26,7 @@ pub use remote::{Offline, Remote, RemoteFile};
 pub use thumbnail::{Method, Size};
 pub use upload::{Incoming, NewFile};
 
-/// Files of other servers that are fetched at one time.
+/// Files that are fetched from other servers, or read to be scaled, at one time.
 const FETCHES_MAX: usize = 4;
 /// Images that are scaled at one time: nothing but computing, and it takes memory.
 const SCALINGS_MAX: usize = 1;
@@ -56,7 +56,7 @@ struct Inner {
     remote: Arc<dyn Remote>,
     kept: download::Kept,
     fetches: Semaphore,
-    scalings: Semaphore,
+    scalings: Arc<Semaphore>,
 }
 
 impl Media {
@@ -84,7 +84,7 @@ impl Media {
                 remote,
                 kept: download::kept(),
                 fetches: Semaphore::new(FETCHES_MAX),
-                scalings: Semaphore::new(SCALINGS_MAX),
+                scalings: Arc::new(Semaphore::new(SCALINGS_MAX)),
             }),
         })
     }

@@ -190,6 +190,13 @@ async fn thumbnails_have_one_of_five_sizes() {
         let (told, _, bytes) = whole(media.own_thumbnail(id, asked).await.unwrap()).await;
         assert_eq!((told.as_str(), dimensions(&bytes)), (content_type, expected), "{asked:?}");
     }
+    // What is thin is not blown up on the way (it would fill the memory).
+    let thin = encoded(RgbImage::new(20_000, 1), ImageFormat::Png);
+    let thin = upload(&media, &thin, "image/png", "d").await.unwrap();
+    for (method, expected) in [(Method::Crop, (96, 96)), (Method::Scale, (320, 1))] {
+        let (_, _, bytes) = whole(media.own_thumbnail(&thin, size(96, 96, method)).await.unwrap()).await;
+        assert_eq!(dimensions(&bytes), expected);
+    }
     let (_, _, bytes) = whole(media.own_thumbnail(&small, SMALL).await.unwrap()).await;
     assert_eq!(bytes, tiny, "what is small enough stays as it is");
 }

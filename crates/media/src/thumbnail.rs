@@ -1,10 +1,10 @@
 //! Thumbnails: of a few sizes, made when they are asked for, of formats that safe decoders read (hazards M8, M9).
 
-use std::io::Cursor;
+use std::{io::Cursor, sync::Arc};
 
 use bytes::Bytes;
 use image::{DynamicImage, ImageFormat, ImageReader, Limits, imageops::FilterType};
-use kernel::id::ServerName;
+use kernel::{RemoteError, id::ServerName};
 
 use crate::{
     Error, Media, RemoteFile, Result,
@@ -16,6 +16,9 @@ const PIXELS_MAX: u64 = 50_000_000;
 const SIDE_MAX: u32 = 20_000;
 /// Bytes of memory that decoding one may take.
 const DECODER_BYTES_MAX: u64 = 256 << 20;
+/// Longest file that a thumbnail is made of, and longest that is its own.
+const SOURCE_BYTES_MAX: u64 = 20 << 20;
+const ORIGINAL_BYTES_MAX: usize = 1 << 20;
 /// Of JPEG, in a hundred.
 const QUALITY: u8 = 80;
 
@@ -64,14 +67,21 @@ impl Media {
         }
         let size = size.made();
         let key = Key::Thumbnail(server.to_owned(), id.to_owned(), size);
+        if let Some(known) = self.inner.kept.get(&key) {
+            return Ok(known.into());
+        }
+        // Also while it is scaled, so that few files are in memory.
+        let _place = self.place_to_fetch().await?;
         let fetch = async {
             let told = match self.inner.remote.thumbnail(server, id, size).await {
                 Ok(told) => presentable(told),
-                Err(error @ (kernel::RemoteError::NotAllowed(_) | kernel::RemoteError::Unreachable(_))) => {
-                    return Err(error.into());
-                }
-                // It makes none: then we do.
-                Err(_) => self.scaled(self.fetched(server, id).await?.bytes, size).await?,
+                // It makes none of this file: then we do.
+                Err(
+                    RemoteError::NotFound(_)
+                    | RemoteError::Malformed(_)
+                    | RemoteError::Refused { status: 400 | 404 | 413, .. },
+                ) => self.scaled(self.fetched_here(server, id).await?.bytes, size).await?,
+                Err(error) => return Err(error.into()),
             };
             Ok::<_, Error>(told)
         };
@@ -85,6 +95,13 @@ impl Media {
     pub async fn own_thumbnail(&self, id: &str, size: Size) -> Result<File> {
         let size = size.made();
         let key = Key::Thumbnail(self.inner.server_name.clone(), id.to_owned(), size);
+        if let Some(known) = self.inner.kept.get(&key) {
+            return Ok(known.into());
+        }
+        if self.row(id)?.bytes > SOURCE_BYTES_MAX {
+            return Err(too_large());
+        }
+        let _place = self.place_to_fetch().await?;
         let make = async {
             let file = self.own_file(id).await?;
             self.scaled(file.content.whole().await?, size).await
@@ -93,11 +110,24 @@ impl Media {
     }
 
     async fn scaled(&self, bytes: Bytes, size: Size) -> Result<RemoteFile> {
-        let _turn = self.inner.scalings.acquire().await.map_err(|_| Error::Internal("no more scalings"))?;
-        let scaled = tokio::task::spawn_blocking(move || scale(&bytes, size)).await;
+        if bytes.len() as u64 > SOURCE_BYTES_MAX {
+            return Err(too_large());
+        }
+        let turn = Arc::clone(&self.inner.scalings).acquire_owned().await;
+        let turn = turn.map_err(|_| Error::Internal("no more scalings"))?;
+        let scale = move || {
+            // Its turn ends with it, also when nobody waits for it any more.
+            let _turn = turn;
+            scale(&bytes, size)
+        };
+        let scaled = tokio::task::spawn_blocking(scale).await;
         let (format, bytes) = scaled.map_err(|_| Error::NoThumbnail("it cannot be read".to_owned()))??;
         Ok(RemoteFile { content_type: Some(format.to_mime_type().to_owned()), name: None, bytes })
     }
+}
+
+fn too_large() -> Error {
+    Error::NoThumbnail("the file is too large".to_owned())
 }
 
 /// The image in the size, or as it is if it is no larger. Its format is what it is, whatever it was said to be.
@@ -117,15 +147,28 @@ fn scale(bytes: &Bytes, size: Size) -> Result<(ImageFormat, Bytes)> {
     if u64::from(width) * u64::from(height) > PIXELS_MAX {
         return Err(none(&"the image is too large"));
     }
-    if width <= size.width && height <= size.height {
+    let is_small = width <= size.width && height <= size.height;
+    if is_small && bytes.len() <= ORIGINAL_BYTES_MAX {
         return Ok((format, bytes.clone()));
     }
     let image = reader()?.decode().map_err(|error| none(&error))?;
     let image = match size.method {
-        Method::Crop => image.resize_to_fill(size.width, size.height, FilterType::Triangle),
+        _ if is_small => image,
+        Method::Crop => fill(&image, size),
         Method::Scale => image.resize(size.width, size.height, FilterType::Triangle),
     };
     encode(&image, format).map_err(|error| none(&error))
+}
+
+/// The middle of the image in the very size. Cut out first: what is scaled is never larger than the image.
+fn fill(image: &DynamicImage, size: Size) -> DynamicImage {
+    let (width, height) = (u64::from(image.width()), u64::from(image.height()));
+    let (to_width, to_height) = (u64::from(size.width), u64::from(size.height));
+    let side = |side: u64| u32::try_from(side.max(1)).unwrap_or(u32::MAX);
+    let cut_width = side(width.min(height * to_width / to_height));
+    let cut_height = side(height.min(width * to_height / to_width));
+    let (x, y) = ((image.width() - cut_width) / 2, (image.height() - cut_height) / 2);
+    image.crop_imm(x, y, cut_width, cut_height).resize_exact(size.width, size.height, FilterType::Triangle)
 }
 
 /// Drawings stay sharp, photographs small.

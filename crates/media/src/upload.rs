@@ -29,10 +29,12 @@ pub struct NewFile {
 pub struct Incoming {
     id: String,
     path: PathBuf,
+    /// Where it is to lie.
+    place: PathBuf,
     file: tokio::fs::File,
     bytes: u64,
     bytes_max: u64,
-    is_placed: bool,
+    is_kept: bool,
 }
 
 impl Incoming {
@@ -51,10 +53,17 @@ impl Incoming {
 
 impl Drop for Incoming {
     fn drop(&mut self) {
-        if !self.is_placed
-            && let Err(error) = std::fs::remove_file(&self.path)
-        {
-            tracing::warn!(%error, path = %self.path.display(), "an unfinished upload is left behind");
+        if self.is_kept {
+            return;
+        }
+        // In the one place or the other.
+        for path in [&self.path, &self.place] {
+            match std::fs::remove_file(path) {
+                Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                    tracing::warn!(%error, path = %path.display(), "an unfinished upload is left behind");
+                }
+                _ => {}
+            }
         }
     }
 }
@@ -67,8 +76,9 @@ impl Media {
     pub async fn receive(&self) -> Result<Incoming> {
         let id = self.inner.random.token(ID_LENGTH);
         let path = self.inner.folder.unfinished(&id);
+        let place = self.inner.folder.path(&id);
         let file = tokio::fs::File::create_new(&path).await?;
-        Ok(Incoming { id, path, file, bytes: 0, bytes_max: self.file_bytes_max(), is_placed: false })
+        Ok(Incoming { id, path, place, file, bytes: 0, bytes_max: self.file_bytes_max(), is_kept: false })
     }
 
     /// Keeps an upload whose bytes have all come. Returns the media id.
@@ -87,7 +97,6 @@ impl Media {
         incoming.file.flush().await?;
         incoming.file.sync_all().await?;
         self.inner.folder.place(&incoming.id).await?;
-        incoming.is_placed = true;
         let row = FileRow {
             uploader: new.uploader,
             uploaded: self.inner.clock.now(),
@@ -97,12 +106,8 @@ impl Media {
         };
         let mut batch = self.inner.scope.batch();
         batch.put(&FILES, (incoming.id.as_str(),), &row);
-        if let Err(error) = self.inner.scope.commit(batch).await {
-            // Without a row nobody finds it.
-            incoming.path = self.inner.folder.path(&incoming.id);
-            incoming.is_placed = false;
-            return Err(error.into());
-        }
+        self.inner.scope.commit(batch).await?;
+        incoming.is_kept = true;
         Ok(std::mem::take(&mut incoming.id))
     }
 }

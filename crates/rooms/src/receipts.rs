@@ -5,6 +5,8 @@ use kernel::{
     id::{EventId, OwnedEventId, OwnedUserId, RoomId, ServerName, UserId},
 };
 
+use serde::Deserialize;
+
 use crate::{
     Change, Error, Event, Membership, Result, Rooms, TOPIC, Verdict,
     tables::{RECEIPT_LOG, RECEIPTS, ReceiptKey, ReceiptRow},
@@ -50,8 +52,10 @@ struct Move<'a> {
 
 /// The key of an unthreaded receipt: no thread has an empty root.
 const UNTHREADED: &str = "";
-/// Longest name of a thread: an event's id.
-const THREAD_BYTES_MAX: usize = 255;
+/// The thread of what is in no thread.
+const MAIN: &str = "main";
+/// Receipts of one room that are told at once: of more, those that moved last.
+const TOLD_MAX: usize = 5_000;
 /// How often a receipt is tried again when another device of the user moves it at the same moment.
 const RACES_MAX: usize = 8;
 
@@ -95,13 +99,36 @@ impl Rooms {
         if self.membership(room, user)? != Some(Membership::Join) {
             return Err(Error::NotMember);
         }
-        if thread.is_some_and(|thread| thread.is_empty() || thread.len() > THREAD_BYTES_MAX) {
-            return Err(Error::InvalidParam("A thread is named by its root".to_owned()));
-        }
         let event = self.inner.event(&*self.inner.room(room)?, event_id)?;
         let Some(event) = event.filter(|event| event.verdict == Verdict::Accepted) else { return Ok(()) };
+        if let Some(thread) = thread
+            && !self.is_of_thread(&event, thread)?
+        {
+            return Err(Error::InvalidParam("The event is not of this thread".to_owned()));
+        }
         let at = at.unwrap_or_else(|| self.inner.clock.now());
         self.move_receipt(&Move { user, room, receipt_type: ReceiptType::Read, thread, event: &event, at }).await
+    }
+
+    /// Whether a receipt of this thread, `main` or the id of a root, may point at the event (spec, "Threaded read receipts"). What
+    /// relates to an event of a thread is in it too.
+    pub fn is_of_thread(&self, event: &Event, thread: &str) -> Result<bool> {
+        let root = self.thread_of(event)?;
+        Ok(match thread {
+            MAIN => root.is_none(),
+            thread => event.pdu.event_id() == thread || root.is_some_and(|root| root == thread),
+        })
+    }
+
+    fn thread_of(&self, event: &Event) -> Result<Option<OwnedEventId>> {
+        let Some(relation) = Relation::of(event) else { return Ok(None) };
+        if relation.is_thread() {
+            return Ok(relation.event_id);
+        }
+        let Some(target) = relation.event_id.filter(|_| relation.rel_type.is_some()) else { return Ok(None) };
+        let target = self.inner.event(&*self.inner.room(event.pdu.room_id())?, &target)?;
+        let relation = target.and_then(|target| Relation::of(&target)).filter(Relation::is_thread);
+        Ok(relation.and_then(|relation| relation.event_id))
     }
 
     async fn move_receipt(&self, to: &Move<'_>) -> Result<()> {
@@ -147,8 +174,10 @@ impl Rooms {
     /// The receipts that moved after `since`, up to and including `upto`: everybody's public ones, and the viewer's own.
     pub fn receipts(&self, room: &RoomId, viewer: &UserId, since: Position, upto: Position) -> Result<Vec<Receipt>> {
         let scan = self.inner.scope.scan(&RECEIPT_LOG, (room,)).after((room, since)).through((room, upto));
+        let mut moved = scan.backward().limit(TOLD_MAX).rows()?;
+        moved.reverse();
         let mut receipts = Vec::new();
-        for ((_, position), key) in scan.rows()? {
+        for ((_, position), key) in moved {
             if key.receipt_type == ReceiptType::ReadPrivate.as_str() && key.user != viewer {
                 continue;
             }
@@ -169,5 +198,27 @@ impl Rooms {
     pub(crate) fn last_receipt(&self, room: &RoomId) -> Result<Position> {
         let last = self.inner.scope.scan(&RECEIPT_LOG, (room,)).backward().limit(1).keys()?.pop();
         Ok(last.map_or(Position::START, |(_, position)| position))
+    }
+}
+
+/// `m.relates_to`, as far as threads go.
+#[derive(Deserialize)]
+struct Relation {
+    rel_type: Option<String>,
+    event_id: Option<OwnedEventId>,
+}
+
+impl Relation {
+    fn of(event: &Event) -> Option<Self> {
+        #[derive(Deserialize)]
+        struct Content {
+            #[serde(rename = "m.relates_to")]
+            relation: Option<Relation>,
+        }
+        event.pdu.content_as::<Content>().ok()?.relation
+    }
+
+    fn is_thread(&self) -> bool {
+        self.rel_type.as_deref() == Some("m.thread")
     }
 }

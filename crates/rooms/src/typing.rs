@@ -1,6 +1,13 @@
 //! Who is typing: in memory only, by design lost at a restart.
 
-use std::{collections::HashMap, sync::Arc, time::Duration};
+use std::{
+    collections::HashMap,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 
 use kernel::{
     Timestamp,
@@ -15,6 +22,8 @@ use crate::{Error, Membership, Result, Rooms};
 const HOLDS_MAX: Duration = Duration::from_secs(120);
 /// How long a notice of another server holds: it says so again within this, or that it is over.
 const REMOTE_HOLDS: Duration = Duration::from_secs(60);
+/// How often it is looked whose time is over, while anybody types.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// Users shown as typing in one room.
 const TYPISTS_MAX: usize = 100;
 
@@ -22,6 +31,8 @@ const TYPISTS_MAX: usize = 100;
 pub struct Typing {
     rooms: Mutex<HashMap<OwnedRoomId, Typists>>,
     serial: watch::Sender<u64>,
+    /// A task looks whose time is over.
+    is_looked_after: AtomicBool,
 }
 
 #[derive(Default)]
@@ -32,11 +43,12 @@ struct Typists {
 
 impl Typing {
     pub(crate) fn new(started: Timestamp) -> Self {
-        Self { rooms: Mutex::default(), serial: watch::Sender::new(started.0) }
+        let serial = watch::Sender::new(started.0);
+        Self { rooms: Mutex::default(), serial, is_looked_after: AtomicBool::new(false) }
     }
 
-    /// Says that the user, who is in the room, types for this long, or (`None`) no longer. Returns until when it holds.
-    fn set(&self, room: &RoomId, user: &UserId, holds: Option<Duration>, now: Timestamp) -> Timestamp {
+    /// Says that the user, who is in the room, types for this long, or (`None`) no longer.
+    fn set(&self, room: &RoomId, user: &UserId, holds: Option<Duration>, now: Timestamp) {
         let until = now.plus(holds.unwrap_or_default().min(HOLDS_MAX));
         let mut rooms = self.rooms.lock();
         let typists = rooms.entry(room.to_owned()).or_default();
@@ -62,20 +74,22 @@ impl Typing {
         if changed {
             typists.changed = self.advance();
         }
-        until
     }
 
-    /// Drops those whose time is over.
-    fn expire(&self, now: Timestamp) {
+    /// Drops those whose time is over. Whether anybody types still.
+    fn expire(&self, now: Timestamp) -> bool {
+        let mut anybody = false;
         self.rooms.lock().retain(|_, typists| {
             let before = typists.until.len();
             typists.until.retain(|(_, until)| *until > now);
             if typists.until.len() != before {
                 typists.changed = self.advance();
             }
+            anybody |= !typists.until.is_empty();
             // An empty room is kept for those who still have to be told that nobody types.
             !typists.until.is_empty() || *self.serial.borrow() - typists.changed < 10_000
         });
+        anybody
     }
 
     /// The users typing in the room, if that changed after `since`.
@@ -120,10 +134,9 @@ impl Rooms {
         if self.membership(room, user)? != Some(Membership::Join) {
             return Err(Error::NotMember);
         }
-        let now = self.inner.clock.now();
-        let until = self.inner.typing.set(room, user, holds, now);
+        self.inner.typing.set(room, user, holds, self.inner.clock.now());
         if holds.is_some() {
-            self.expire_typing_after(until.since(now));
+            self.look_after_typists();
         }
         Ok(())
     }
@@ -137,13 +150,25 @@ impl Rooms {
         self.set_typing(room, user, typing.then_some(REMOTE_HOLDS))
     }
 
-    /// Wakes those who wait for the end of a notice. At most 120 seconds, so that few timers run at once.
-    fn expire_typing_after(&self, holds: Duration) {
+    /// Ends what is over, for as long as anybody types: one task, however many do.
+    fn look_after_typists(&self) {
+        if self.inner.typing.is_looked_after.swap(true, Ordering::SeqCst) {
+            return;
+        }
         let inner = Arc::downgrade(&self.inner);
         tokio::spawn(async move {
-            tokio::time::sleep(holds).await;
-            if let Some(inner) = inner.upgrade() {
-                inner.typing.expire(inner.clock.now());
+            loop {
+                tokio::time::sleep(LOOK_EVERY).await;
+                let Some(inner) = inner.upgrade() else { return };
+                if inner.typing.expire(inner.clock.now()) {
+                    continue;
+                }
+                inner.typing.is_looked_after.store(false, Ordering::SeqCst);
+                // Somebody may have begun at this very moment, and counted on this task.
+                if !inner.typing.expire(inner.clock.now()) || inner.typing.is_looked_after.swap(true, Ordering::SeqCst)
+                {
+                    return;
+                }
             }
         });
     }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use kernel::{
     Kind,
-    id::{EventId, OwnedEventId, RoomId},
+    id::{EventId, RoomId},
 };
 use rooms::{Event, Membership, ReceiptType};
 use ruma_client_api::{
@@ -12,7 +12,6 @@ use ruma_client_api::{
     receipt::create_receipt::{self, v3::ReceiptType as AskedType},
 };
 use ruma_events::receipt::ReceiptThread;
-use serde::Deserialize;
 use web::{Caller, Error, Result};
 
 use crate::Town;
@@ -73,51 +72,17 @@ fn check_event(town: &Town, caller: &Caller, room: &RoomId, event: &EventId) -> 
 
 /// A receipt of a thread points at an event of it (spec, "Threaded read receipts").
 fn check_thread(town: &Town, caller: &Caller, room: &RoomId, event: &EventId, thread: &ReceiptThread) -> Result<()> {
-    let wanted = match thread {
+    let thread = match thread {
         ReceiptThread::Unthreaded => return Ok(()),
-        ReceiptThread::Main => None,
-        ReceiptThread::Thread(root) => Some(root),
+        ReceiptThread::Main => "main",
+        ReceiptThread::Thread(root) => root.as_str(),
         _ => return Err(invalid("thread_id is neither \"main\" nor an event id")),
     };
     let event = check_event(town, caller, room, event)?;
-    let is_root = wanted.is_some_and(|root| root == event.pdu.event_id());
-    if is_root || thread_of(town, caller, &event)?.as_ref() == wanted {
-        return Ok(());
+    match town.rooms.is_of_thread(&event, thread)? {
+        true => Ok(()),
+        false => Err(invalid("The event is not of this thread")),
     }
-    Err(invalid("The event is not of this thread"))
-}
-
-/// The root of the thread that the event is in; what relates to an event of a thread is in it too.
-fn thread_of(town: &Town, caller: &Caller, event: &Event) -> Result<Option<OwnedEventId>> {
-    let Some(relation) = relation(event) else { return Ok(None) };
-    if relation.rel_type.as_deref() == Some("m.thread") {
-        return Ok(relation.event_id);
-    }
-    let Some(target) = relation.event_id.filter(|_| relation.rel_type.is_some()) else { return Ok(None) };
-    match town.rooms.visible_event(event.pdu.room_id(), &caller.user, &target) {
-        Ok(target) => Ok(thread_root(&target)),
-        Err(rooms::Error::NoSuchEvent) => Ok(None),
-        Err(error) => Err(error.into()),
-    }
-}
-
-fn thread_root(event: &Event) -> Option<OwnedEventId> {
-    relation(event).filter(|relation| relation.rel_type.as_deref() == Some("m.thread"))?.event_id
-}
-
-#[derive(Deserialize)]
-struct Relation {
-    rel_type: Option<String>,
-    event_id: Option<OwnedEventId>,
-}
-
-fn relation(event: &Event) -> Option<Relation> {
-    #[derive(Deserialize)]
-    struct Content {
-        #[serde(rename = "m.relates_to")]
-        relates_to: Option<Relation>,
-    }
-    event.pdu.content_as::<Content>().ok()?.relates_to
 }
 
 fn invalid(message: impl Into<String>) -> Error {

@@ -20,20 +20,20 @@ use crate::Town;
 /// Characters between the parts of an answer: no file has them by chance.
 const BOUNDARY_LENGTH: usize = 40;
 
-pub(super) async fn download(town: Arc<Town>, _: Homeserver, ask: get_content::Request) -> web::Result<Raw> {
-    told(&town, town.media.own_file(&ask.media_id).await?)
+pub(super) async fn download(town: Arc<Town>, origin: Homeserver, ask: get_content::Request) -> web::Result<Raw> {
+    told(&town, origin, town.media.own_file(&ask.media_id).await?)
 }
 
-pub(super) async fn thumbnail(town: Arc<Town>, _: Homeserver, ask: get_thumbnail::Request) -> web::Result<Raw> {
+pub(super) async fn thumbnail(town: Arc<Town>, origin: Homeserver, ask: get_thumbnail::Request) -> web::Result<Raw> {
     let side = |side| u32::try_from(u64::from(side)).unwrap_or(u32::MAX);
     let method = if ask.method == Some(AskedMethod::Crop) { Method::Crop } else { Method::Scale };
     let size = Size { width: side(ask.width), height: side(ask.height), method };
-    told(&town, town.media.own_thumbnail(&ask.media_id, size).await?)
+    told(&town, origin, town.media.own_thumbnail(&ask.media_id, size).await?)
 }
 
 /// An object that says nothing yet, and the file (spec, server-server API, "Content Repository"). Not by ruma, whose last boundary is
 /// not marked as such, so that strict readers miss the end; and a file needs not be in memory.
-fn told(town: &Town, file: File) -> web::Result<Raw> {
+fn told(town: &Town, origin: Homeserver, file: File) -> web::Result<Raw> {
     let boundary = town.random.token(BOUNDARY_LENGTH);
     // Where it is shown is for the other server to decide.
     let disposition = ContentDisposition::new(ContentDispositionType::Attachment).with_filename(file.name);
@@ -45,7 +45,12 @@ fn told(town: &Town, file: File) -> web::Result<Raw> {
     let tail = format!("\r\n--{boundary}--\r\n");
     let length = (head.len() + tail.len()) as u64 + file.content.bytes();
     let around = |text: String| stream::iter([Ok(Bytes::from(text))]);
-    let body = Body::stream(around(head).chain(file.content.pieces()).chain(around(tail)));
+    // Its server's place is taken until the last piece is gone.
+    let pieces = around(head).chain(file.content.pieces()).chain(around(tail)).map(move |piece| {
+        let _place = &origin;
+        piece
+    });
+    let body = Body::stream(pieces);
     let mut response = Response::new(body);
     let content_type = format!("multipart/mixed; boundary={boundary}");
     response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::try_from(content_type).map_err(Error::internal)?);

@@ -28,6 +28,15 @@ impl Inner {
             let mut batch = self.scope.batch();
             for ((_, position), row) in rows {
                 let matters = match row {
+                    QueueRow::Event { room, event_id } if rooms.contains(&room) => {
+                        // Whoever came in by it is followed by the destination from then on: that must be told all the same.
+                        if let Some(user) = self.joined_by(&room, &event_id)?.filter(|user| users.insert(user.clone()))
+                        {
+                            batch.put(&QUEUE, (server, position), &QueueRow::Devices { user });
+                            continue;
+                        }
+                        false
+                    }
                     QueueRow::Event { room, .. } => rooms.insert(room),
                     QueueRow::Devices { user } => users.insert(user),
                     QueueRow::Receipt { .. } => false,

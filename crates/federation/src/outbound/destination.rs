@@ -79,11 +79,13 @@ impl Destination {
         !state.running
     }
 
-    /// The destination has shown that it lives. Whether it was waited for.
-    pub(super) fn lives(&self) -> bool {
+    /// The destination has shown that it lives: whatever waits for it is due. Whether anything waited.
+    pub(super) fn lives(&self, now: Timestamp) -> bool {
         let mut state = self.state.lock();
         state.sign = state.running;
-        !state.running && state.failure.take().is_some()
+        // That it failed, and since when, stays: only an answer ends it.
+        let waited = state.failure.as_mut().map(|failure| failure.retry_at = now);
+        !state.running && waited.is_some()
     }
 
     #[cfg(test)]
@@ -190,6 +192,7 @@ impl Inner {
         let failed_before = {
             let mut state = destination.state.lock();
             state.width = (state.width * 2).min(ITEMS_MAX);
+            state.sign = false;
             state.failure.take()
         };
         if failed_before.is_some() {
@@ -208,9 +211,6 @@ impl Inner {
         let mut failure = backoff::failed(before, now, self.random.as_ref());
         // Other requests to the server fail too: whoever counts all of them knows better.
         failure.retry_at = self.carrier.retry_at(server).unwrap_or(failure.retry_at);
-        if std::mem::take(&mut destination.state.lock().sign) {
-            failure.retry_at = now;
-        }
         if before.is_none() {
             tracing::info!(%server, "the destination does not answer: what it must be told waits");
         }
@@ -222,6 +222,9 @@ impl Inner {
             self.keep_what_matters(server).await?;
         }
         let mut state = destination.state.lock();
+        if std::mem::take(&mut state.sign) {
+            failure.retry_at = now;
+        }
         state.failure = Some(failure);
         // Parts of it may have gone meanwhile.
         state.attempt = Some(transaction).filter(|_| !outage);

@@ -2,7 +2,7 @@
 
 use kernel::{
     Position,
-    id::{OwnedUserId, ServerName, UserId},
+    id::{EventId, OwnedUserId, RoomId, ServerName, UserId},
 };
 use serde::Deserialize;
 use serde_json::{Value, json, value::RawValue};
@@ -21,6 +21,8 @@ const EDUS_MAX: usize = 100;
 pub(super) const ITEMS_MAX: usize = 100;
 /// Messages to devices that go into one, each up to 65 kB.
 const OUTBOX_MAX: usize = 40;
+/// Changes of one user's devices that are told one by one.
+const UPDATES_MAX: usize = 20;
 /// Characters of its id.
 const ID_LENGTH: usize = 24;
 
@@ -117,7 +119,7 @@ impl Inner {
             QueueRow::Event { room, event_id } => match self.rooms.pdu(&room, &event_id)? {
                 Some(pdu) => {
                     // Whoever comes into a room is followed by servers there from then on (spec, "Device Management").
-                    if let Some(user) = joined(&pdu).filter(|user| self.is_ours(user)) {
+                    if let Some(user) = self.joined(&pdu) {
                         self.add_devices(server, &user, position, load)?;
                     }
                     load.pdus.push(RawValue::from_string(pdu)?);
@@ -139,6 +141,15 @@ impl Inner {
         Ok(())
     }
 
+    /// The user of this server who comes into the room by the event, if anybody does.
+    pub(super) fn joined_by(&self, room: &RoomId, event: &EventId) -> Result<Option<OwnedUserId>, OutboundError> {
+        Ok(self.rooms.pdu(room, event)?.and_then(|pdu| self.joined(&pdu)))
+    }
+
+    fn joined(&self, pdu: &str) -> Option<OwnedUserId> {
+        joined(pdu).filter(|user| self.is_ours(user))
+    }
+
     fn add_devices(
         &self,
         server: &ServerName,
@@ -151,7 +162,11 @@ impl Inner {
             Some(since) => since,
             None => self.scope.get(&TOLD, (server, user))?.unwrap_or(Position::START),
         };
-        let news = self.accounts.device_list_news(user, since, upto)?;
+        let mut news = self.accounts.device_list_news(user, since, upto)?;
+        if news.devices.len() > UPDATES_MAX {
+            // The last one names another before it, which the destination then lacks: it asks for the whole list.
+            news.devices.drain(..news.devices.len() - 1);
+        }
         for update in news.devices {
             let keys = update.keys.as_deref().map(serde_json::from_str::<Value>).transpose()?;
             let mut content = json!({

@@ -313,6 +313,15 @@ async fn a_server_speaks_for_its_own_users_only() {
         ),
     ];
     world.send("y", &[], &not_in_it).await;
+    // Threads that there are not: each would be a row that every sync of the room reads.
+    for thread in ["$invented", "", "main\u{0}"] {
+        let receipt = edu(
+            "m.receipt",
+            json!({ room.as_str(): { "m.read": { bob.user.as_str(): {
+            "event_ids": [spoken], "data": { "ts": 5, "thread_id": thread } } } } }),
+        );
+        world.send("z", &[], &[receipt]).await;
+    }
     assert_eq!((rows(), metz.town.rooms.typing().serial(), world.inbox().len()), (before, typing, 0));
 }
 

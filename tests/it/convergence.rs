@@ -24,7 +24,7 @@ use serde_json::{Value, json};
 use wire::LAST_WORD;
 use world::{Process, Town};
 
-const SEEDS: u64 = 60;
+const SEEDS: u64 = 200;
 const TOWNS: [&str; 3] = ["metz.example", "nancy.example", "toul.example"];
 const AGENTS: [&str; 2] = ["anne", "bob"];
 const VERSIONS: [&str; 4] = ["6", "10", "11", "12"];
@@ -229,19 +229,26 @@ impl World {
                 let word = format!("{LAST_WORD}{round} {agent} {}", town.name);
                 let told = self.told_by(town);
                 if let Ok(said) = town.say(&town.actor(agent), &self.room, &word).await {
-                    self.sent.lock().push(said);
-                    last = Some((word, told));
+                    self.sent.lock().push(said.clone());
+                    last = Some((word, said, told));
                 }
             }
             // Of a town that was silent for long only the last event is told; what comes before it is asked for. What is still
             // under way may put a town out at this moment: then it is not told.
-            let Some((word, told)) = last else { continue };
+            let Some((word, said, told)) = last else { continue };
             let others = together.iter().filter(|other| other.name != town.name);
             let others = others.filter(|other| told.contains(&other.name) && self.told_by(town).contains(&other.name));
-            awaited.extend(others.map(|other| (word.clone(), other.name.clone())));
+            awaited.extend(others.map(|other| (word.clone(), said.clone(), other.clone())));
         }
         let (wire, towns) = (&self.process.wire, &self.process.towns);
-        let waiting = || awaited.iter().filter(|(word, town)| !wire.has_arrived(word, town)).collect::<Vec<_>>();
+        // By a transaction, or asked for: another event may have taken the word's place as the last that is told.
+        let is_there = |said, town: &Town| town.app.rooms.pdu(&self.room, said).is_ok_and(|pdu| pdu.is_some());
+        let waiting = || {
+            let missed = awaited
+                .iter()
+                .filter(|(word, said, town)| !wire.has_arrived(word, &town.name) && !is_there(said, town));
+            missed.map(|(word, _, town)| (word, &town.name)).collect::<Vec<_>>()
+        };
         let drained = async {
             let mut look = tokio::time::interval(LOOK_EVERY);
             while !waiting().is_empty() || !towns.iter().all(|town| town.app.outbound.is_idle()) {

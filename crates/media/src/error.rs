@@ -17,7 +17,7 @@ pub enum Error {
     /// Nothing that thumbnails are made of: no image, or one that is too large to be scaled.
     #[error("There is no thumbnail of this file: {0}")]
     NoThumbnail(String),
-    #[error("the folder of the files: {0}")]
+    #[error("the folder of the files cannot be used")]
     Disk(#[from] io::Error),
     #[error(transparent)]
     Remote(#[from] kernel::RemoteError),
